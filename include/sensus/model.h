@@ -1,0 +1,52 @@
+/* model.h - loading a CLIP model and encoding pictures and texts into one space. */
+#ifndef SENSUS_MODEL_H
+#define SENSUS_MODEL_H
+#include <sensus/image.h>
+#include <sensus/status.h>
+#include <sensus/tokenizer.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sns_model sns_model;     /* immutable after loading; may be shared by threads */
+typedef struct sns_session sns_session; /* one thread's scratch for one model */
+
+/* Open a model's folder (Hugging Face layout; docs/FORMATS.md). Weights are mapped.
+ * Errors: SNS_MISSING, SNS_IO, SNS_FORMAT, SNS_SHAPE (config and tensors differ), SNS_UNSUPPORTED,
+ * SNS_NOMEM. */
+SNS_API sns_status sns_model_load(const char *dir, sns_model **out, sns_error *err);
+SNS_API void sns_model_free(sns_model *m);
+
+/* Width E of the joint space. */
+SNS_API size_t sns_model_dim(const sns_model *m);
+/* exp(logit_scale): what cosines are multiplied by before a softmax. */
+SNS_API float sns_model_scale(const sns_model *m);
+/* 32 hex digits that name the weights, tokenizer and preprocessing; NUL-terminated, borrowed. */
+SNS_API const char *sns_model_fingerprint(const sns_model *m);
+/* A readable summary (geometry, parameters, tensors, fingerprint); json nonzero: one JSON object.
+ * malloc'd. */
+SNS_API sns_status sns_model_describe(const sns_model *m, int json, char **text, sns_error *err);
+
+SNS_API sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err);
+SNS_API void sns_session_free(sns_session *s);
+
+/* Side S of the square input of the image tower. */
+SNS_API size_t sns_model_image_px(const sns_model *m);
+/* Resize, crop and normalise one decoded picture as preprocessor_config.json says.
+ *   out  3 * S * S floats, planar RGB; caller-owned.  Threads: any, no session needed. */
+SNS_API sns_status sns_model_prepare_image(const sns_model *m, const sns_image *image, float *out,
+                                           sns_error *err);
+
+/* Encode n prepared pictures into unit-length vectors.
+ *   pixels  n * 3 * S * S floats    out  n * sns_model_dim(m) floats, row-major, |row| = 1;
+ * caller-owned Errors: SNS_ARG (n == 0), SNS_NOMEM, SNS_SHAPE (no image tower), SNS_FORMAT (the
+ * model gives NaN). Threads: one session per thread. Source: Radford et al. 2021, figure 3. */
+SNS_API sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, float *out,
+                                     sns_error *err);
+/* prepare + encode, in batches. */
+SNS_API sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, float *out,
+                                     sns_error *err);
+/* Encode n texts (UTF-8, NUL-terminated; too long ones are cut, see tokenizer.h). Padding is not
+ * computed. */
+SNS_API sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, float *out,
+                                    sns_error *err);
+#endif

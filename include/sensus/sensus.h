@@ -1,0 +1,8 @@
+/* sensus.h - includes every public header. */
+#ifndef SENSUS_SENSUS_H
+#define SENSUS_SENSUS_H
+#include <sensus/status.h>
+#include <sensus/image.h>
+#include <sensus/tokenizer.h>
+#include <sensus/model.h>
+#endif

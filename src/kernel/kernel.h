@@ -1,0 +1,98 @@
+/* kernel.h - the table of kernels: numbers only, one thread each, no allocation, no errors.
+ *
+ * Callers split their work by size (never by thread count) and call a kernel for each part, so
+ * results do not depend on the number of threads. The reference (kernel_ref.c) is the
+ * specification; AVX2 and AVX-512 variants must equal it within the tolerance stated here (relative
+ * to the largest magnitude in the row unless said). All matrices are row-major; f32 unless said;
+ * sums accumulate in f32 unless said. */
+#ifndef SNS_KERNEL_KERNEL_H
+#define SNS_KERNEL_KERNEL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum sns_act { SNS_ACT_NONE, SNS_ACT_GELU, SNS_ACT_QUICK_GELU } sns_act;
+
+/* AdamW's constants for one step: p -= lr * (m^ / (sqrt(v^) + eps) + decay * p). Loshchilov &
+ * Hutter 2019. */
+typedef struct sns_adamw_step {
+    float lr, beta1, beta2, eps, decay;
+    float correction1, correction2; /* 1 - beta^t */
+    float grad_scale;               /* every gradient is multiplied by this first (clipping) */
+} sns_adamw_step;
+
+typedef struct sns_kernels {
+    const char *name; /* "ref", "avx2", "avx512" */
+
+    /* sum of a[i] * b[i]; 1e-5 */
+    float (*dot)(const float *a, const float *b, size_t n);
+    /* sum of x[i]^2 in double */
+    double (*sum_squares)(const float *x, size_t n);
+    /* y[i] += x[i]; exact */
+    void (*add)(float *y, const float *x, size_t n);
+    /* y[i] += a * x[i]; 1e-6 */
+    void (*axpy)(float *y, float a, const float *x, size_t n);
+    /* y[i] *= a; exact */
+    void (*scale)(float *y, float a, size_t n);
+    /* scores[r] = dot(query, rows + r * dim), r < n: the search scan; 1e-5 */
+    void (*dot_rows)(float *scores, const float *query, const float *rows, size_t n, size_t dim);
+
+    /* y = act(x) elementwise, y may be x. GELU x * Phi(x) with erf (2e-6 absolute + 1e-6 relative);
+     * QuickGELU x * sigmoid(1.702 x) (1e-6). */
+    void (*act_forward)(sns_act act, float *y, const float *x, size_t n);
+    /* dx = dy * act'(x); dx may be dy */
+    void (*act_backward)(sns_act act, float *dx, const float *dy, const float *x, size_t n);
+
+    /* Layer norm (Ba et al. 2016) of `rows` rows of C: y = (x - mean) * rstd * gain + bias, biased
+     * variance, statistics in two passes. mean, rstd [rows] may be NULL when no backward follows. y
+     * may be x. 1e-5 */
+    void (*layernorm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gain,
+                              const float *bias, size_t rows, size_t C, float eps);
+    /* dx += ...; dgain [C] += ...; dbias [C] += ... . 1e-4 */
+    void (*layernorm_backward)(float *dx, float *dgain, float *dbias, const float *dy,
+                               const float *x, const float *mean, const float *rstd,
+                               const float *gain, size_t rows, size_t C);
+
+    /* In-place softmax of one row, max subtracted; returns log(sum(exp(x))). 1e-6 */
+    float (*softmax_row)(float *x, size_t n);
+
+    /* One head of self-attention for one sequence of T tokens (padding is never passed in):
+     *   S = scale * Q K^T, causal: S[i][j] for j <= i only; P = softmax rows; out = P V
+     *   q, k, v: [T, D] with row stride `stride` floats; out: [T, D] with row stride `out_stride`
+     *   lse [T]: log-sum-exp of each row of S, for the backward pass; NULL when none follows
+     *   scratch: sns_attention_scratch_floats(T, D) floats, 64-byte aligned
+     * Never holds more of S than a block of rows. 1e-5 */
+    void (*attention_forward)(float *out, size_t out_stride, float *lse, const float *q,
+                              const float *k, const float *v, size_t stride, size_t T, size_t D,
+                              float scale, bool causal, float *scratch);
+    /* Its gradients: dq, dk, dv (row stride `stride`) += ...; P is recomputed from lse (Dao et al.
+     * 2022, section 3.1). 1e-4 */
+    void (*attention_backward)(float *dq, float *dk, float *dv, const float *dout, const float *out,
+                               size_t out_stride, const float *lse, const float *q, const float *k,
+                               const float *v, size_t stride, size_t T, size_t D, float scale,
+                               bool causal, float *scratch);
+
+    /* One AdamW step over n parameters with moments m and v. 1e-6 */
+    void (*adamw)(float *p, float *m, float *v, const float *g, size_t n,
+                  const sns_adamw_step *step);
+
+    /* IEEE half and bfloat16, round to nearest even; NaN stays NaN. exact */
+    void (*f32_from_f16)(float *y, const uint16_t *x, size_t n);
+    void (*f32_from_bf16)(float *y, const uint16_t *x, size_t n);
+    void (*f16_from_f32)(uint16_t *y, const float *x, size_t n);
+    void (*bf16_from_f32)(uint16_t *y, const float *x, size_t n);
+
+    /* Interleaved 8-bit RGB [n, 3] to planar floats: out[c * plane + i] = in[3 i + c] * mul[c] +
+     * add[c]. 1e-6 */
+    void (*planar_from_rgb8)(float *out, size_t plane, const uint8_t *in, size_t n,
+                             const float mul[3], const float add[3]);
+} sns_kernels;
+
+/* The best table this processor has; the environment's SENSUS_CPU=ref|avx2|avx512 lowers it (never
+ * raises it). Constant data, chosen once; never NULL. */
+const sns_kernels *sns_kernels_get(void);
+/* A table by name, NULL when this processor lacks it. For tests. */
+const sns_kernels *sns_kernels_named(const char *name);
+/* Floats of scratch for either attention kernel. */
+size_t sns_attention_scratch_floats(size_t T, size_t D);
+#endif

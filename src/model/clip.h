@@ -1,0 +1,98 @@
+/* clip.h - CLIP: an image tower (ViT) and a text tower (causal Transformer) that end in one space.
+ *
+ * Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision".
+ * The table made by sns_clip_layout names every tensor as Hugging Face's CLIPModel does; loading,
+ * saving, initialising, training and counting all walk that one table. */
+#ifndef SNS_MODEL_CLIP_H
+#define SNS_MODEL_CLIP_H
+#include "model/layers.h"
+
+typedef struct sns_tower_config {
+    size_t width, layers, heads, mlp; /* C, blocks, H, hidden width of the MLP */
+    sns_act act;
+    float eps; /* of layer norm */
+} sns_tower_config;
+
+typedef struct sns_clip_config {
+    sns_tower_config vision, text;
+    size_t image_px, patch_px; /* S, P */
+    size_t vocab, context;     /* V, longest text in tokens */
+    uint32_t start_id, end_id; /* of texts */
+    size_t embed;              /* E */
+    float logit_scale_init;    /* t at the start of training: log(1 / 0.07) */
+} sns_clip_config;
+
+/* SNS_LIMIT / SNS_SHAPE when a size is absurd or does not divide (S by P, C by H). */
+sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err);
+
+typedef enum sns_init {
+    SNS_INIT_ZERO,
+    SNS_INIT_ONE,
+    SNS_INIT_NORMAL,
+    SNS_INIT_LOGIT_SCALE
+} sns_init;
+
+/* One tensor of the model. `offset` places it in a flat block of `total` floats; the q, k and v
+ * weights (and biases) of a block follow each other without a gap, so that they are also one [3C,
+ * C] (and [3C]) tensor. */
+typedef struct sns_param_desc {
+    char name[112];
+    int dims;
+    size_t dim[SNS_MAX_DIMS];
+    size_t count, offset;
+    bool decay; /* weight decay applies: matrices, not gains, biases, temperature */
+    sns_init init;
+    float std; /* for SNS_INIT_NORMAL */
+} sns_param_desc;
+
+typedef struct sns_layout {
+    sns_param_desc *desc;
+    size_t count, total;
+} sns_layout;
+
+sns_status sns_clip_layout(const sns_clip_config *c, sns_layout *out, sns_error *err);
+void sns_layout_free(sns_layout *l);
+/* The tensor with this name, NULL when there is none. */
+const sns_param_desc *sns_layout_find(const sns_layout *l, const char *name);
+
+typedef struct sns_block {
+    sns_param ln1_gain, ln1_bias, qkv_weight, qkv_bias, out_weight, out_bias;
+    sns_param ln2_gain, ln2_bias, fc1_weight, fc1_bias, fc2_weight, fc2_bias;
+} sns_block;
+
+typedef struct sns_clip {
+    sns_clip_config config;
+    sns_param patch_weight, class_token, image_positions, pre_gain, pre_bias, post_gain, post_bias,
+        image_projection;
+    sns_block *image_blocks; /* config.vision.layers */
+    sns_param token_table, text_positions, final_gain, final_bias, text_projection;
+    sns_block *text_blocks; /* config.text.layers */
+    sns_param logit_scale;  /* t, one float */
+} sns_clip;
+
+/* A model whose parameters have their shapes but no data. */
+sns_status sns_clip_new(const sns_clip_config *c, sns_clip **out, sns_error *err);
+void sns_clip_free(sns_clip *m); /* not the data its parameters point to */
+/* Point every parameter into flat blocks laid out by sns_clip_layout; grad may be NULL. */
+sns_status sns_clip_bind(sns_clip *m, const sns_layout *l, float *data, float *grad,
+                         sns_error *err);
+/* Fill a flat block with initial values (CLIP's, appendix of the paper) drawn from the seed. */
+void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, uint64_t seed);
+
+/* pixels [B, 3, S, S] -> projected features [B, E], not normalised */
+sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
+/* ids of n texts packed by starts [n + 1]; each ends with the end token, whose row is the text's
+ * feature -> [n, E] */
+sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
+                                   const size_t *starts, size_t n);
+
+/* Reading and writing a model's folder (clip_load.c, clip_save.c, clip_config.c). */
+sns_status sns_clip_config_read(const char *dir, sns_clip_config *out, sns_error *err);
+/* config.json + model.safetensors in dir from a flat block, tensors in f32, f16 or bf16 ("F32",
+ * "F16", "BF16"). */
+sns_status sns_clip_save(const char *dir, const sns_clip_config *c, const sns_layout *l,
+                         const float *data, const char *dtype, sns_error *err);
+/* All tensors of a folder converted into a flat block (to start training from). */
+sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const sns_layout *l,
+                              float *data, sns_error *err);
+#endif

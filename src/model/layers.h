@@ -1,0 +1,45 @@
+/* layers.h - the layers; each has its own file with forward and backward side by side.
+ *
+ * Every function appends to the tape and returns its output (NULL after a failure, see tape.h).
+ * Sequences of different lengths are packed without padding: rows of all sequences one after
+ * another, and `starts` [n + 1] says where each begins (starts[n] = number of rows). Letters: N
+ * rows, C channels, H heads. */
+#ifndef SNS_MODEL_LAYERS_H
+#define SNS_MODEL_LAYERS_H
+#include "kernel/gemm.h"
+#include "tensor/tape.h"
+
+/* A learned tensor: its value, its gradient (NULL when frozen or at inference), and for the weight
+ * of a linear layer its packed form (NULL while training). */
+typedef struct sns_param {
+    sns_tensor value;
+    const sns_packed *packed;
+} sns_param;
+
+/* y [N, out] = act(x [N, in] W^T + b) + residual; W [out, in]; b [out] or NULL; residual [N, out]
+ * or NULL */
+sns_tensor *sns_linear(sns_tape *t, sns_tensor *x, const sns_param *W, const sns_param *b,
+                       sns_act act, sns_tensor *residual);
+/* y [N, C]; gain, bias [C] */
+sns_tensor *sns_layernorm(sns_tape *t, sns_tensor *x, const sns_param *gain, const sns_param *bias,
+                          float eps);
+/* qkv [N, 3C] (q | k | v, heads side by side) -> [N, C]; sequences by starts [n + 1]; scale
+ * 1/sqrt(C/H) */
+sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,
+                          size_t n, bool causal);
+sns_tensor *sns_add(sns_tape *t, sns_tensor *a, sns_tensor *b);
+/* ids [N], token table [V, C], position table [P, C] (NULL: none); the position restarts at every
+ * start. Ids must be < V and lengths <= P: else SNS_ARG. */
+sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_param *positions,
+                                const uint32_t *ids, const size_t *starts, size_t n);
+/* pixels [B, 3, S, S] planar (no gradient to them unless pixels->grad) -> rows of B sequences:
+ * class token, then patches row by row, + position table [1 + (S/P)^2, C]; patch weight W [C, 3, P,
+ * P] (convolution of stride P), optional bias [C] */
+sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param *W,
+                                const sns_param *bias, const sns_param *class_token,
+                                const sns_param *positions, size_t patch_px);
+/* rows x[index[i]] -> [n, C] */
+sns_tensor *sns_gather_rows(sns_tape *t, sns_tensor *x, const size_t *index, size_t n);
+/* each row divided by its L2 norm */
+sns_tensor *sns_l2_normalize(sns_tape *t, sns_tensor *x);
+#endif

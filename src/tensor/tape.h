@@ -1,0 +1,66 @@
+/* tape.h - reverse-mode automatic differentiation for everything that learns by gradients.
+ *
+ * A layer's forward function computes its output from sns_tape_tensor storage and, when the tape
+ * records, pushes a node: its backward function and a context in the tape's arena.
+ * sns_tape_backward runs the nodes last to first. Without recording nothing is kept and gradients
+ * are NULL: the same layers then serve inference. Errors are sticky: a layer given NULL returns
+ * NULL, so a model reads without checks and asks sns_tape_status once. */
+#ifndef SNS_TENSOR_TAPE_H
+#define SNS_TENSOR_TAPE_H
+#include "base/memory.h"
+#include "kernel/kernel.h"
+#include <sensus/status.h>
+
+enum { SNS_MAX_DIMS = 4 };
+
+/* A dense row-major f32 tensor. As a matrix it has `rows` = product of all dims but the last,
+ * `cols` = the last. */
+typedef struct sns_tensor {
+    float *data; /* borrowed or in the tape's arena */
+    float *grad; /* same shape; NULL when no gradient is wanted */
+    int dims;
+    size_t dim[SNS_MAX_DIMS];
+    size_t rows, cols;
+} sns_tensor;
+
+typedef struct sns_tape sns_tape;
+typedef void (*sns_backward_fn)(sns_tape *tape, void *context);
+
+/* A tape with its own arena; `record` false for inference. NULL: no memory. */
+sns_tape *sns_tape_new(const sns_kernels *kernels, bool record);
+void sns_tape_free(sns_tape *tape);
+/* Forget all nodes and tensors, keep the memory for the next round. Clears the status. */
+void sns_tape_reset(sns_tape *tape);
+
+bool sns_tape_recording(const sns_tape *tape);
+const sns_kernels *sns_tape_kernels(const sns_tape *tape);
+sns_arena *sns_tape_arena(sns_tape *tape);
+
+/* A new tensor, data not cleared; when recording, grad is there and cleared. */
+sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim);
+/* [rows, cols] */
+sns_tensor *sns_tape_matrix(sns_tape *tape, size_t rows, size_t cols);
+/* A tensor over the caller's memory (parameters, inputs); grad may be NULL. */
+sns_tensor *sns_tape_wrap(sns_tape *tape, float *data, float *grad, int dims, const size_t *dim);
+/* n bytes in the arena that live until reset; NULL sets the status. */
+void *sns_tape_alloc(sns_tape *tape, size_t n);
+
+/* Push a node whose context has `size` bytes in the arena; NULL when not recording or out of
+ * memory. */
+void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size);
+
+/* Inference only: what was allocated after the mark is released, unless the tape records (then a
+ * no-op). */
+sns_arena_mark sns_tape_mark(sns_tape *tape);
+void sns_tape_release(sns_tape *tape, sns_arena_mark mark);
+
+/* d(sum of out * seed): copies seed [out's shape] (NULL: ones) into out->grad and runs all nodes
+ * backwards. */
+sns_status sns_tape_backward(sns_tape *tape, sns_tensor *out, const float *seed, sns_error *err);
+
+/* The first failure since the last reset. A backward function reports its own through sns_tape_fail
+ * too. */
+sns_status sns_tape_status(const sns_tape *tape, sns_error *err);
+void sns_tape_fail(sns_tape *tape, sns_status code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+#endif
