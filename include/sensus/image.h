@@ -29,4 +29,15 @@ SNS_API sns_status sns_image_decode(const void *bytes, size_t size, const char *
                                     const sns_image_options *options, sns_image *out,
                                     sns_error *err);
 SNS_API void sns_image_free(sns_image *image);
+
+/* A small copy of a picture file for a page or contact sheet: JPEG, the longer side at most max_px
+ * (1 to 4096; never enlarged). *bytes is malloc'd. Errors: those of sns_image_load, SNS_ARG. */
+SNS_API sns_status sns_thumbnail_jpeg(const char *path, size_t max_px, uint8_t **bytes,
+                                      size_t *size, sns_error *err);
+/* Antialiased bicubic to width_px x height_px; out is a new image. Errors: SNS_ARG, SNS_LIMIT,
+ * SNS_NOMEM. */
+SNS_API sns_status sns_image_resize(const sns_image *image, size_t width_px, size_t height_px,
+                                    sns_image *out, sns_error *err);
+/* Write a picture as PNG; the file appears whole or not at all. */
+SNS_API sns_status sns_image_save_png(const sns_image *image, const char *path, sns_error *err);
 #endif

@@ -5,4 +5,5 @@
 #include <sensus/image.h>
 #include <sensus/tokenizer.h>
 #include <sensus/model.h>
+#include <sensus/embed.h>
 #endif
