@@ -1,0 +1,64 @@
+/* cpu.c - which table of kernels this processor can run. */
+#include "kernel/kernel_impl.h"
+#include <stdatomic.h>
+#if defined(SNS_KERNEL_X86)
+#include <cpuid.h>
+
+/* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
+static bool has_avx2(void) {
+    unsigned a, b, c = 0, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_F16C)) return false;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+const sns_kernels *sns_kernels_named(const char *name) {
+    if (!name) return NULL;
+#if defined(SNS_KERNEL_X86)
+    if (!strcmp(name, "avx512")) return has_avx512() ? &sns_kernels_avx512 : NULL;
+    if (!strcmp(name, "avx2")) return has_avx2() ? &sns_kernels_avx2 : NULL;
+#endif
+    return !strcmp(name, "ref") ? &sns_kernels_ref : NULL;
+}
+
+/* Best first; an unknown SENSUS_CPU is ignored, one that the processor lacks gives the next. */
+static const sns_kernels *choose(const char *limit) {
+    static const char *const names[] = {"avx512", "avx2", "ref"};
+    size_t first = 0;
+    for (size_t i = 0; limit && i < 3; i++)
+        if (!strcmp(limit, names[i])) first = i;
+    for (size_t i = first; i < 3; i++) {
+        const sns_kernels *k = sns_kernels_named(names[i]);
+        if (k) return k;
+    }
+    return &sns_kernels_ref;
+}
+
+const sns_kernels *sns_kernels_get(void) {
+    /* The once guard and the choice in one: whoever is first decides, all others read it. */
+    static _Atomic(const sns_kernels *) chosen;
+    const sns_kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (k) return k;
+    const sns_kernels *mine = choose(getenv("SENSUS_CPU"));
+    return atomic_compare_exchange_strong(&chosen, &k, mine) ? mine : k;
+}
+
+static size_t round_up(size_t n, size_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
+
+size_t sns_attention_scratch_floats(size_t T, size_t D) {
+    size_t Tp = round_up(T, SNS_ATTENTION_PAD), Dp = round_up(D, SNS_ATTENTION_PAD);
+    size_t Tt = round_up(T + SNS_ATTENTION_TILE, SNS_ATTENTION_PAD);
+    size_t transposed = 2 * Tp * (D + 1);                /* K^T and V^T */
+    size_t rows = Dp * (T + 1);                          /* K, or V in the forward pass */
+    size_t block = SNS_ATTENTION_ROWS * (4 * Dp + 32);   /* rows of Q and dO, twice */
+    size_t scores = 2 * SNS_ATTENTION_ROWS * Tp;         /* P and dS */
+    size_t sums = 2 * Tt * Dp + SNS_ATTENTION_TILE * Dp; /* dK, dV, dQ's or out's tile */
+    return transposed + rows + block + scores + sums + 2 * SNS_ATTENTION_ROWS;
+}
