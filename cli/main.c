@@ -1,8 +1,136 @@
-/* main.c - the command table. */
-#include <sensus/status.h>
+/* main.c - the command table and what happens before a command runs. */
+#include "command.h"
+#include <sensus/version.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void) {
-    fprintf(stderr, "usage: sensus COMMAND\n");
-    return 2;
+/* Every command: `extern const cli_command cli_NAME;` above, one line here, by what it is for. */
+static const cli_entry table[] = {
+    {NULL, NULL, NULL},
+};
+enum { COUNT = sizeof table / sizeof *table - 1 };
+
+/* Is `name` the first word of a two-word command? */
+static bool is_group(const char *name) {
+    size_t n = strlen(name);
+    for (size_t i = 0; i < COUNT; i++)
+        if (!strncmp(table[i].name, name, n) && table[i].name[n] == ' ') return true;
+    return false;
+}
+
+/* The entry that argv names, with one word or two; *words says how many. */
+static const cli_entry *find_entry(int argc, char **argv, int *words) {
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *space = strchr(table[i].name, ' ');
+        size_t n = space ? (size_t)(space - table[i].name) : strlen(table[i].name);
+        *words = space ? 2 : 1;
+        if (argc < *words || strncmp(argv[0], table[i].name, n) || argv[0][n]) continue;
+        if (!space || !strcmp(argv[1], space + 1)) return &table[i];
+    }
+    return NULL;
+}
+
+static int unknown(int argc, char **argv) {
+    char name[96];
+    size_t best = 3;
+    const char *near = NULL;
+    snprintf(name, sizeof name, "%s%s%s", argv[0], argc > 1 && is_group(argv[0]) ? " " : "",
+             argc > 1 && is_group(argv[0]) ? argv[1] : "");
+    if (is_group(name)) {
+        fprintf(stderr, "sensus: '%s' needs a second word:", name);
+        for (size_t i = 0; i < COUNT; i++)
+            if (!strncmp(table[i].name, name, strlen(name)) && table[i].name[strlen(name)] == ' ')
+                fprintf(stderr, " %s", table[i].name + strlen(name) + 1);
+        fprintf(stderr, "\n");
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t d = cli_edit_distance(name, table[i].name);
+        if (d < best) best = d, near = table[i].name;
+    }
+    cli_failf("'%s' is not a command%s%s%s; sensus -h lists them", name,
+              near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return CLI_USAGE;
+}
+
+static int run(const cli_entry *e, const char *binary, int argc, char **argv) {
+    const cli_command *c = e->command;
+    cli_call call = {.name = e->name, .binary = binary, .arguments = argv};
+    char problem[256] = "";
+    void *values = calloc(1, c->table.values_size ? c->table.values_size : 1);
+    if (!values) return cli_failf("out of memory");
+    call.values = values;
+    int code, parsed = cli_parse(&c->table, argc, argv, values, &call.argument_count, problem,
+                                 sizeof problem);
+    if (parsed > 0) {
+        cli_print_help(e);
+        code = CLI_DONE;
+    } else if (parsed < 0) {
+        code = cli_usage(&call, "%s", problem);
+    } else if (call.argument_count < c->min_arguments) {
+        code = cli_usage(&call, "what to work on is missing: %s", c->arguments);
+    } else if (call.argument_count > c->max_arguments) {
+        code = cli_usage(&call, "one argument too many: '%.80s'", argv[c->max_arguments]);
+    } else {
+        code = c->run(&call);
+    }
+    cli_values_free(&c->table, values);
+    free(values);
+    return code;
+}
+
+static int print_version(void) {
+    sns_error err;
+    char *parts;
+    if (sns_version_describe(&parts, &err)) return cli_fail(&err);
+    fputs(parts, stdout);
+    free(parts);
+    return CLI_DONE;
+}
+
+/* sensus --man COMMAND, sensus help COMMAND: what is asked of the tables themselves. */
+static int about(const char *word, int argc, char **argv) {
+    int words;
+    const cli_entry *e = argc ? find_entry(argc, argv, &words) : NULL;
+    if (argc && !e) return unknown(argc, argv);
+    if (!strcmp(word, "--man"))
+        e ? cli_print_man(e) : cli_print_man_overview(table, COUNT);
+    else
+        e ? cli_print_help(e) : cli_print_overview(table, COUNT);
+    return CLI_DONE;
+}
+
+static int dispatch(int argc, char **argv) {
+    const char *word = argv[1];
+    int words;
+    if (!strcmp(word, "-h") || !strcmp(word, "--help") || !strcmp(word, "help") ||
+        !strcmp(word, "--man"))
+        return about(word, argc - 2, argv + 2);
+    if (!strcmp(word, "--version") || !strcmp(word, "-V")) return print_version();
+    if (!strcmp(word, "--completion")) {
+        cli_print_completion(table, COUNT);
+        return CLI_DONE;
+    }
+    if (!strcmp(word, "--commands")) {
+        for (size_t i = 0; i < COUNT; i++) puts(table[i].name);
+        return CLI_DONE;
+    }
+    const cli_entry *e = find_entry(argc - 1, argv + 1, &words);
+    if (!e) return unknown(argc - 1, argv + 1);
+    return run(e, argv[0], argc - 1 - words, argv + 1 + words);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        cli_print_overview(table, COUNT);
+        return CLI_USAGE;
+    }
+    int code = dispatch(argc, argv);
+    /* A full disk shows only when the last bytes leave. */
+    if (fflush(stdout) || ferror(stdout)) {
+        cli_failf("can't write the results to standard output");
+        if (!code) code = CLI_FAILED;
+    }
+    return code;
 }

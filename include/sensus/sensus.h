@@ -2,6 +2,7 @@
 #ifndef SENSUS_SENSUS_H
 #define SENSUS_SENSUS_H
 #include <sensus/status.h>
+#include <sensus/version.h>
 #include <sensus/image.h>
 #include <sensus/tokenizer.h>
 #include <sensus/model.h>

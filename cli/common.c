@@ -1,0 +1,162 @@
+/* common.c - what commands share: messages, finding the model and the catalog, printing. */
+#include "command.h"
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void print_line(const char *prefix, const char *fmt, va_list args) {
+    char line[2048];
+    vsnprintf(line, sizeof line, fmt, args);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    fprintf(stderr, "%s%s\n", prefix, line);
+}
+
+int cli_failf(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    print_line("sensus: ", fmt, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_fail(const sns_error *err) {
+    return cli_failf("%s", err->message);
+}
+
+int cli_usage(const cli_call *call, const char *fmt, ...) {
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "sensus %s: ", call->name);
+    va_list args;
+    va_start(args, fmt);
+    print_line(prefix, fmt, args);
+    va_end(args);
+    fprintf(stderr, "Try: sensus %s -h\n", call->name);
+    return CLI_USAGE;
+}
+
+void cli_note(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    print_line("", fmt, args);
+    va_end(args);
+}
+
+static bool is_model(const char *dir) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/config.json", dir);
+    return n > 0 && (size_t)n < sizeof path && !access(path, R_OK);
+}
+
+/* DIR/below, if that is a model; else NULL. */
+static char *model_below(const char *dir, const char *below) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", dir, below);
+    if (n < 0 || (size_t)n >= sizeof path || !is_model(path)) return NULL;
+    return realpath(path, NULL);
+}
+
+/* The model that came with this program, found from where the program lies. */
+static char *shipped_model(void) {
+    static const char *const places[] = {"../models/sensus-small", "../../models/sensus-small",
+                                         "../share/sensus/models/sensus-small"};
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    char *found = NULL;
+    if (n > 0) {
+        exe[n] = 0;
+        char *slash = strrchr(exe, '/');
+        if (slash) *slash = 0;
+        for (size_t i = 0; i < sizeof places / sizeof *places && !found; i++)
+            found = model_below(exe, places[i]);
+    }
+    return found ? found : model_below(SENSUS_DATADIR, "models/sensus-small");
+}
+
+int cli_find_model(const cli_call *call, const char *given, const char *other, char **dir) {
+    const char *environment = getenv("SENSUS_MODEL");
+    if (environment && !*environment) environment = NULL;
+    const char *chosen = given ? given : environment ? environment : other;
+    (void)call;
+    *dir = chosen ? strdup(chosen) : shipped_model();
+    if (*dir) return CLI_DONE;
+    return cli_failf("no model found; say --model DIR or set SENSUS_MODEL");
+}
+
+/* mkdir -p for everything before the last '/' of path. */
+static int make_parents(char *path) {
+    for (char *c = path + 1; *c; c++) {
+        if (*c != '/') continue;
+        *c = 0;
+        int bad = mkdir(path, 0777) && errno != EEXIST;
+        if (bad) cli_failf("%s: can't make this folder: %s", path, strerror(errno));
+        *c = '/';
+        if (bad) return CLI_FAILED;
+    }
+    return CLI_DONE;
+}
+
+int cli_find_catalog(const char *given, bool make, char **file) {
+    const char *environment = getenv("SENSUS_CATALOG");
+    char path[PATH_MAX];
+    if (!given && environment && *environment) given = environment;
+    if (given) {
+        *file = strdup(given);
+        return *file ? CLI_DONE : cli_failf("out of memory");
+    }
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    int n;
+    if (data && *data == '/')
+        n = snprintf(path, sizeof path, "%s/sensus/catalog.db", data);
+    else if (home && *home)
+        n = snprintf(path, sizeof path, "%s/.local/share/sensus/catalog.db", home);
+    else
+        return cli_failf("no place for the catalog is known; say --catalog FILE");
+    if (n < 0 || (size_t)n >= sizeof path) return cli_failf("the catalog's path is too long");
+    if (make && make_parents(path)) return CLI_FAILED;
+    *file = strdup(path);
+    return *file ? CLI_DONE : cli_failf("out of memory");
+}
+
+/* Bytes of the UTF-8 character at s, 0 when it is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *s) {
+    if (s[0] < 0x80) return 1;
+    size_t n = s[0] >= 0xC2 && s[0] < 0xE0   ? 2
+               : (s[0] & 0xF0) == 0xE0       ? 3
+               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                             : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if (n == 3 && ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] >= 0xA0))) return 0;
+    if (n == 4 && ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] >= 0x90))) return 0;
+    return n;
+}
+
+void cli_print_json(const char *text) {
+    putchar('"');
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = utf8_length(s);
+        if (!n) {
+            fputs("\\ufffd", stdout);
+            n = 1;
+        } else if (*s == '"' || *s == '\\') {
+            printf("\\%c", *s);
+        } else if (*s < ' ' || *s == 127) {
+            printf("\\u%04x", *s);
+        } else {
+            fwrite(s, 1, n, stdout);
+        }
+        s += n;
+    }
+    putchar('"');
+}
+
+void cli_print_safe(const char *s) {
+    for (; *s; s++) putchar((unsigned char)*s < ' ' || *s == 127 ? '?' : *s);
+}

@@ -1,0 +1,43 @@
+/* version.c - the parts of this build. It lives here because the catalog's folder is the first one
+ * that stands above all the parts it names. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "kernel/kernel.h"
+#include <archive.h>
+#include <dnnl.h>
+#include <jansson.h>
+#include <omp.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <sensus/version.h>
+#include <sqlite3.h>
+#include <utf8proc.h>
+#include <vips/vips.h>
+
+const char *sns_version(void) {
+    return SNS_VERSION;
+}
+
+sns_status sns_version_describe(char **text, sns_error *err) {
+    const dnnl_version_t *dnnl = dnnl_version();
+    char pcre[64] = "?";
+    sns_strbuf b = {0};
+    pcre2_config(PCRE2_CONFIG_VERSION, pcre);
+    sns_strbuf_printf(&b, "sensus %s\n", sns_version());
+    sns_strbuf_printf(&b, "kernels    %s, %d threads\n", sns_kernels_get()->name,
+                      omp_get_max_threads());
+    sns_strbuf_printf(&b, "matrices   oneDNN %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
+    sns_strbuf_printf(&b, "pictures   libvips %d.%d.%d\n", vips_version(0), vips_version(1),
+                      vips_version(2));
+    sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());
+    sns_strbuf_printf(&b, "text       utf8proc %s, PCRE2 %s, jansson %s\n", utf8proc_version(),
+                      pcre, jansson_version_str());
+    sns_strbuf_printf(&b, "archives   %s\n", archive_version_string());
+    if (b.failed) {
+        sns_strbuf_free(&b);
+        *text = NULL;
+        return sns_fail(err, SNS_NOMEM, "no memory for the list of parts");
+    }
+    *text = b.data;
+    return SNS_OK;
+}
