@@ -1,0 +1,134 @@
+/* test_gemm.c - products against plain loops in double, every flag, odd sizes; threads don't change
+ * a bit. */
+#include "base/memory.h"
+#include "base/rng.h"
+#include "kernel/gemm.h"
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static float *noise(sns_rng *rng, size_t n) {
+    float *p = sns_aligned_alloc(n * sizeof *p);
+    for (size_t i = 0; i < n; i++) p[i] = (float)sns_rng_normal(rng);
+    return p;
+}
+
+static double activate(sns_act act, double x) {
+    if (act == SNS_ACT_GELU) return x * 0.5 * (1 + erf(x / sqrt(2.0)));
+    if (act == SNS_ACT_QUICK_GELU) return x / (1 + exp(-1.702 * x));
+    return x;
+}
+
+static void check_close(const float *got, const double *want, size_t n, double scale) {
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= 2e-6 * scale + 1e-5 * fabs(want[i])))
+            fail_msg("element %zu of %zu: %.9g, expected %.9g", i, n, got[i], want[i]);
+}
+
+static void product_equals_loops(void **state) {
+    (void)state;
+    static const size_t sizes[][3] = {
+        {1, 1, 1}, {3, 5, 7}, {17, 33, 65}, {130, 70, 31}, {65, 400, 100}};
+    sns_rng rng;
+    sns_rng_seed(&rng, 1);
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (int flags = 0; flags < 8; flags++) {
+            size_t M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+            bool ta = flags & 1, tb = flags & 2;
+            float beta = flags & 4 ? 1 : 0;
+            size_t lda = (ta ? M : K) + 3, ldb = (tb ? K : N) + 1, ldc = N + 2;
+            float *A = noise(&rng, (ta ? K : M) * lda), *B = noise(&rng, (tb ? N : K) * ldb),
+                  *C = noise(&rng, M * ldc);
+            double *want = malloc(M * ldc * sizeof *want);
+            for (size_t i = 0; i < M * ldc; i++) want[i] = C[i];
+            for (size_t i = 0; i < M; i++)
+                for (size_t j = 0; j < N; j++) {
+                    double sum = beta ? C[i * ldc + j] : 0;
+                    for (size_t k = 0; k < K; k++)
+                        sum += (double)(ta ? A[k * lda + i] : A[i * lda + k]) *
+                               (tb ? B[j * ldb + k] : B[k * ldb + j]);
+                    want[i * ldc + j] = sum;
+                }
+            assert_int_equal(sns_gemm(ta, tb, M, N, K, A, lda, B, ldb, beta, C, ldc, NULL), SNS_OK);
+            check_close(C, want, M * ldc, (double)K);
+            free(want);
+            sns_aligned_free(A);
+            sns_aligned_free(B);
+            sns_aligned_free(C);
+        }
+}
+
+static void packed_equals_loops(void **state) {
+    (void)state;
+    static const size_t rows[] = {1, 2, 10, 50, 192, 193, 400},
+                        shapes[][2] = {{1, 1}, {5, 3}, {64, 48}, {400, 33}, {769, 64}};
+    sns_rng rng;
+    sns_rng_seed(&rng, 2);
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        size_t N = shapes[s][0], K = shapes[s][1];
+        float *W = noise(&rng, N * K), *b = noise(&rng, N);
+        sns_packed *w;
+        assert_int_equal(sns_packed_new(W, N, K, &w, NULL), SNS_OK);
+        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+            for (int flags = 0; flags < 12; flags++) {
+                size_t M = rows[r];
+                sns_act act = (sns_act)(flags % 3);
+                float *x = noise(&rng, M * K), *y = noise(&rng, M * N + 16);
+                const float *bias = flags % 2 ? b : NULL, *residual = flags >= 6 ? y : NULL;
+                double *want = malloc((M * N + 16) * sizeof *want);
+                for (size_t i = M * N; i < M * N + 16; i++) want[i] = y[i];
+                for (size_t i = 0; i < M; i++)
+                    for (size_t j = 0; j < N; j++) {
+                        double sum = bias ? b[j] : 0;
+                        for (size_t k = 0; k < K; k++) sum += (double)x[i * K + k] * W[j * K + k];
+                        want[i * N + j] = activate(act, sum) + (residual ? y[i * N + j] : 0);
+                    }
+                assert_int_equal(sns_packed_run(w, M, x, bias, act, residual, y, NULL), SNS_OK);
+                check_close(y, want, M * N + 16, (double)K + 4);
+                free(want);
+                sns_aligned_free(x);
+                sns_aligned_free(y);
+            }
+        sns_packed_free(w);
+        sns_aligned_free(W);
+        sns_aligned_free(b);
+    }
+    assert_int_equal(sns_packed_new(NULL, 0, 3, &(sns_packed *){NULL}, NULL), SNS_ARG);
+    sns_packed_free(NULL);
+}
+
+static void threads_do_not_change_a_bit(void **state) {
+    (void)state;
+    enum { M = 517, N = 800, K = 193 };
+    sns_rng rng;
+    sns_rng_seed(&rng, 3);
+    float *x = noise(&rng, M * K), *W = noise(&rng, N * K), *y[3][2];
+    sns_packed *w;
+    assert_int_equal(sns_packed_new(W, N, K, &w, NULL), SNS_OK);
+    for (int t = 0; t < 3; t++) {
+        omp_set_num_threads(t + 1);
+        y[t][0] = noise(&rng, M * N);
+        y[t][1] = noise(&rng, M * N);
+        assert_int_equal(sns_packed_run(w, M, x, NULL, SNS_ACT_GELU, NULL, y[t][0], NULL), SNS_OK);
+        assert_int_equal(sns_gemm(false, true, M, N, K, x, K, W, K, 0, y[t][1], N, NULL), SNS_OK);
+        assert_memory_equal(y[0][0], y[t][0], sizeof(float) * M * N);
+        assert_memory_equal(y[0][1], y[t][1], sizeof(float) * M * N);
+    }
+    for (int t = 0; t < 6; t++) sns_aligned_free(y[t / 2][t % 2]);
+    sns_packed_free(w);
+    sns_aligned_free(x);
+    sns_aligned_free(W);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(product_equals_loops),
+        cmocka_unit_test(packed_equals_loops),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
