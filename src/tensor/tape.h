@@ -36,7 +36,13 @@ bool sns_tape_recording(const sns_tape *tape);
 const sns_kernels *sns_tape_kernels(const sns_tape *tape);
 sns_arena *sns_tape_arena(sns_tape *tape);
 
-/* A new tensor, data not cleared; when recording, grad is there and cleared. */
+/* Set dims, dim, rows and cols (no dims: a scalar, rows = cols = 1); false when it has more than
+ * SNS_MAX_DIMS dims or its bytes overflow. */
+bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim);
+
+/* A new tensor, data not cleared; when recording, grad is there and cleared. A backward function
+ * may overwrite the gradient of its own output: after sns_tape_backward only the gradients of
+ * parameters and inputs are defined. */
 sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim);
 /* [rows, cols] */
 sns_tensor *sns_tape_matrix(sns_tape *tape, size_t rows, size_t cols);
@@ -45,8 +51,8 @@ sns_tensor *sns_tape_wrap(sns_tape *tape, float *data, float *grad, int dims, co
 /* n bytes in the arena that live until reset; NULL sets the status. */
 void *sns_tape_alloc(sns_tape *tape, size_t n);
 
-/* Push a node whose context has `size` bytes in the arena; NULL when not recording or out of
- * memory. */
+/* Push a node whose context has `size` bytes in the arena, cleared; NULL when not recording or out
+ * of memory. */
 void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size);
 
 /* Inference only: what was allocated after the mark is released, unless the tape records (then a

@@ -1,0 +1,311 @@
+/* clip.c - the one walk over CLIP's parameters, and what follows from it: the table of tensors, a
+ * model bound to memory, initial values.
+ *
+ * Names and order within a block are those of Hugging Face's CLIPModel. */
+#include "model/clip.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include <math.h>
+#include <stdarg.h>
+
+/* No published model comes near; they bound what a config can make us allocate. */
+enum {
+    MAX_WIDTH = 16384,
+    MAX_LAYERS = 256,
+    MAX_HEADS = 1024,
+    MAX_MLP = 1 << 17,
+    MAX_IMAGE_PX = 4096,
+    MAX_PATCHES = 1 << 16,
+    MAX_VOCAB = 1 << 22,
+    MAX_CONTEXT = 1 << 16,
+    INIT_STREAM = 0x696e6974 /* "init" */
+};
+
+static sns_status check_tower(const sns_tower_config *c, const char *tower, sns_error *err) {
+    if (!c->width || c->width > MAX_WIDTH || !c->layers || c->layers > MAX_LAYERS || !c->heads ||
+        c->heads > MAX_HEADS || !c->mlp || c->mlp > MAX_MLP)
+        return sns_fail(err, SNS_LIMIT,
+                        "%s tower: width %zu, %zu layers, %zu heads, MLP %zu are out of range",
+                        tower, c->width, c->layers, c->heads, c->mlp);
+    if (c->width % c->heads)
+        return sns_fail(err, SNS_SHAPE, "%s tower: width %zu does not divide by %zu heads", tower,
+                        c->width, c->heads);
+    if (!(c->eps > 0 && c->eps < 1))
+        return sns_fail(err, SNS_LIMIT, "%s tower: layer norm's eps %g is out of range", tower,
+                        (double)c->eps);
+    return SNS_OK;
+}
+
+sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
+    sns_status s = check_tower(&c->vision, "image", err);
+    if (!s) s = check_tower(&c->text, "text", err);
+    if (s) return s;
+    if (!c->image_px || c->image_px > MAX_IMAGE_PX || !c->patch_px || c->patch_px > c->image_px)
+        return sns_fail(err, SNS_LIMIT, "pictures of %zu px in patches of %zu px are out of range",
+                        c->image_px, c->patch_px);
+    size_t G = c->image_px / c->patch_px;
+    if (c->image_px % c->patch_px)
+        return sns_fail(err, SNS_SHAPE, "%zu px do not divide into patches of %zu px", c->image_px,
+                        c->patch_px);
+    if (G * G > MAX_PATCHES)
+        return sns_fail(err, SNS_LIMIT, "%zu patches, at most %d", G * G, MAX_PATCHES);
+    if (!c->vocab || c->vocab > MAX_VOCAB || c->context < 2 || c->context > MAX_CONTEXT ||
+        !c->embed || c->embed > MAX_WIDTH)
+        return sns_fail(err, SNS_LIMIT,
+                        "vocabulary %zu, context %zu, embedding width %zu are out of range",
+                        c->vocab, c->context, c->embed);
+    if (c->start_id >= c->vocab || c->end_id >= c->vocab)
+        return sns_fail(err, SNS_LIMIT, "start token %u or end token %u is outside of %zu",
+                        c->start_id, c->end_id, c->vocab);
+    return SNS_OK;
+}
+
+/* The walk calls visit for every tensor. `third` is 0, 1 or 2 when the tensor is the q, k or v part
+ * of param, which then has three times its rows; -1 otherwise. False stops the walk. */
+typedef struct visitor visitor;
+struct visitor {
+    bool (*visit)(visitor *v, sns_param *param, int third, const sns_param_desc *desc);
+    const char *prefix; /* of the block being walked */
+    sns_param_desc desc;
+};
+
+static bool emit(visitor *v, sns_param *param, int third, sns_init init, float std, int dims,
+                 const size_t *dim, const char *format, ...) {
+    sns_param_desc *d = &v->desc;
+    *d = (sns_param_desc){.dims = dims, .count = 1, .decay = dims > 1, .init = init, .std = std};
+    for (int i = 0; i < dims; i++) {
+        d->dim[i] = dim[i];
+        d->count *= dim[i];
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(d->name, sizeof d->name, format, args);
+    va_end(args);
+    return v->visit(v, param, third, d);
+}
+
+static bool vector(visitor *v, sns_param *p, int third, sns_init init, size_t n, const char *part) {
+    return emit(v, p, third, init, 0, 1, (size_t[]){n}, "%s.%s", v->prefix, part);
+}
+
+static bool matrix(visitor *v, sns_param *p, int third, float std, size_t rows, size_t cols,
+                   const char *part) {
+    return emit(v, p, third, SNS_INIT_NORMAL, std, 2, (size_t[]){rows, cols}, "%s.%s", v->prefix,
+                part);
+}
+
+/* Radford et al. 2021's released initialisation: what writes into the residual stream is scaled
+ * down by its number of additions, sqrt(2 layers). */
+static bool walk_block(visitor *v, const sns_tower_config *c, sns_block *b) {
+    static const char *const weight[] = {"self_attn.q_proj.weight", "self_attn.k_proj.weight",
+                                         "self_attn.v_proj.weight"};
+    static const char *const bias[] = {"self_attn.q_proj.bias", "self_attn.k_proj.bias",
+                                       "self_attn.v_proj.bias"};
+    size_t C = c->width;
+    float in = powf((float)C, -0.5f), out = in * powf(2 * (float)c->layers, -0.5f);
+    bool ok = vector(v, &b->ln1_gain, -1, SNS_INIT_ONE, C, "layer_norm1.weight") &&
+              vector(v, &b->ln1_bias, -1, SNS_INIT_ZERO, C, "layer_norm1.bias");
+    for (int i = 0; ok && i < 3; i++) ok = matrix(v, &b->qkv_weight, i, in, C, C, weight[i]);
+    for (int i = 0; ok && i < 3; i++) ok = vector(v, &b->qkv_bias, i, SNS_INIT_ZERO, C, bias[i]);
+    return ok && matrix(v, &b->out_weight, -1, out, C, C, "self_attn.out_proj.weight") &&
+           vector(v, &b->out_bias, -1, SNS_INIT_ZERO, C, "self_attn.out_proj.bias") &&
+           vector(v, &b->ln2_gain, -1, SNS_INIT_ONE, C, "layer_norm2.weight") &&
+           vector(v, &b->ln2_bias, -1, SNS_INIT_ZERO, C, "layer_norm2.bias") &&
+           matrix(v, &b->fc1_weight, -1, powf(2 * (float)C, -0.5f), c->mlp, C, "mlp.fc1.weight") &&
+           vector(v, &b->fc1_bias, -1, SNS_INIT_ZERO, c->mlp, "mlp.fc1.bias") &&
+           matrix(v, &b->fc2_weight, -1, out, C, c->mlp, "mlp.fc2.weight") &&
+           vector(v, &b->fc2_bias, -1, SNS_INIT_ZERO, C, "mlp.fc2.bias");
+}
+
+static bool walk_blocks(visitor *v, const sns_tower_config *c, sns_block *blocks,
+                        const char *tower) {
+    char prefix[64];
+    v->prefix = prefix;
+    for (size_t i = 0; i < c->layers; i++) {
+        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu", tower, i);
+        if (!walk_block(v, c, &blocks[i])) return false;
+    }
+    return true;
+}
+
+static bool walk_image_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
+    size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
+    float scale = powf((float)C, -0.5f);
+    v->prefix = "vision_model";
+    if (!emit(v, &m->class_token, -1, SNS_INIT_NORMAL, scale, 1, (size_t[]){C},
+              "vision_model.embeddings.class_embedding") ||
+        !emit(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, 3, P, P},
+              "vision_model.embeddings.patch_embedding.weight") ||
+        !matrix(v, &m->image_positions, -1, 0.02f, 1 + G * G, C,
+                "embeddings.position_embedding.weight") ||
+        !vector(v, &m->pre_gain, -1, SNS_INIT_ONE, C, "pre_layrnorm.weight") ||
+        !vector(v, &m->pre_bias, -1, SNS_INIT_ZERO, C, "pre_layrnorm.bias") ||
+        !walk_blocks(v, &c->vision, m->image_blocks, "vision_model"))
+        return false;
+    v->prefix = "vision_model";
+    return vector(v, &m->post_gain, -1, SNS_INIT_ONE, C, "post_layernorm.weight") &&
+           vector(v, &m->post_bias, -1, SNS_INIT_ZERO, C, "post_layernorm.bias") &&
+           emit(v, &m->image_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
+                "visual_projection.weight");
+}
+
+static bool walk_text_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
+    size_t C = c->text.width;
+    float scale = powf((float)C, -0.5f);
+    v->prefix = "text_model";
+    if (!matrix(v, &m->token_table, -1, 0.02f, c->vocab, C, "embeddings.token_embedding.weight") ||
+        !matrix(v, &m->text_positions, -1, 0.01f, c->context, C,
+                "embeddings.position_embedding.weight") ||
+        !walk_blocks(v, &c->text, m->text_blocks, "text_model"))
+        return false;
+    v->prefix = "text_model";
+    return vector(v, &m->final_gain, -1, SNS_INIT_ONE, C, "final_layer_norm.weight") &&
+           vector(v, &m->final_bias, -1, SNS_INIT_ZERO, C, "final_layer_norm.bias") &&
+           emit(v, &m->text_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
+                "text_projection.weight");
+}
+
+static bool walk(visitor *v, const sns_clip_config *c, sns_clip *m) {
+    return walk_image_tower(v, c, m) && walk_text_tower(v, c, m) &&
+           emit(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL, "logit_scale");
+}
+
+/* sns_clip_new: every parameter gets its shape; q, k and v are stacked. */
+static bool visit_shape(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+    (void)v;
+    size_t dim[SNS_MAX_DIMS];
+    memcpy(dim, desc->dim, sizeof dim);
+    if (third >= 0) dim[0] *= 3;
+    return sns_tensor_set_shape(&param->value, desc->dims, dim);
+}
+
+sns_status sns_clip_new(const sns_clip_config *c, sns_clip **out, sns_error *err) {
+    *out = NULL;
+    sns_status s = sns_clip_config_check(c, err);
+    if (s) return s;
+    sns_clip *m = calloc(1, sizeof *m);
+    if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a model");
+    m->config = *c;
+    m->image_blocks = calloc(c->vision.layers, sizeof *m->image_blocks);
+    m->text_blocks = calloc(c->text.layers, sizeof *m->text_blocks);
+    if (!m->image_blocks || !m->text_blocks) {
+        sns_clip_free(m);
+        return sns_fail(err, SNS_NOMEM, "no memory for a model");
+    }
+    visitor v = {.visit = visit_shape};
+    if (!walk(&v, c, m)) {
+        s = sns_fail(err, SNS_LIMIT, "%s is too large", v.desc.name);
+        sns_clip_free(m);
+        return s;
+    }
+    *out = m;
+    return SNS_OK;
+}
+
+void sns_clip_free(sns_clip *m) {
+    if (!m) return;
+    free(m->image_blocks);
+    free(m->text_blocks);
+    free(m);
+}
+
+typedef struct layout_visitor {
+    visitor v;
+    sns_layout *layout;
+    size_t capacity;
+} layout_visitor;
+
+static bool visit_layout(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+    layout_visitor *self = (layout_visitor *)v;
+    sns_layout *l = self->layout;
+    (void)param;
+    (void)third;
+    if (l->count == self->capacity) {
+        size_t capacity = self->capacity ? 2 * self->capacity : 64;
+        sns_param_desc *grown = realloc(l->desc, capacity * sizeof *grown);
+        if (!grown) return false;
+        l->desc = grown;
+        self->capacity = capacity;
+    }
+    l->desc[l->count] = *desc;
+    l->desc[l->count++].offset = l->total;
+    l->total += desc->count;
+    return true;
+}
+
+sns_status sns_clip_layout(const sns_clip_config *c, sns_layout *out, sns_error *err) {
+    *out = (sns_layout){0};
+    sns_clip *m;
+    sns_status s = sns_clip_new(c, &m, err);
+    if (s) return s;
+    layout_visitor self = {.v.visit = visit_layout, .layout = out};
+    if (!walk(&self.v, c, m)) {
+        sns_layout_free(out);
+        s = sns_fail(err, SNS_NOMEM, "no memory for the table of tensors");
+    }
+    sns_clip_free(m);
+    return s;
+}
+
+void sns_layout_free(sns_layout *l) {
+    if (!l) return;
+    free(l->desc);
+    *l = (sns_layout){0};
+}
+
+const sns_param_desc *sns_layout_find(const sns_layout *l, const char *name) {
+    for (size_t i = 0; i < l->count; i++)
+        if (!strcmp(l->desc[i].name, name)) return &l->desc[i];
+    return NULL;
+}
+
+typedef struct bind_visitor {
+    visitor v;
+    const sns_layout *layout;
+    size_t next;
+    float *data, *grad;
+} bind_visitor;
+
+static bool visit_bind(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+    bind_visitor *self = (bind_visitor *)v;
+    if (self->next == self->layout->count) return false;
+    const sns_param_desc *at = &self->layout->desc[self->next++];
+    if (at->count != desc->count || strcmp(at->name, desc->name) != 0) return false;
+    if (third > 0) return true; /* follows the first third without a gap */
+    param->value.data = self->data + at->offset;
+    param->value.grad = self->grad ? self->grad + at->offset : NULL;
+    return true;
+}
+
+sns_status sns_clip_bind(sns_clip *m, const sns_layout *l, float *data, float *grad,
+                         sns_error *err) {
+    bind_visitor self = {.v.visit = visit_bind, .layout = l, .data = data, .grad = grad};
+    if (!walk(&self.v, &m->config, m) || self.next != l->count)
+        return sns_fail(err, SNS_SHAPE, "%s: the layout is another model's", self.v.desc.name);
+    return SNS_OK;
+}
+
+void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, uint64_t seed) {
+    for (size_t i = 0; i < l->count; i++) {
+        const sns_param_desc *d = &l->desc[i];
+        float *x = data + d->offset;
+        sns_rng rng;
+        sns_rng_seed_at(&rng, seed, INIT_STREAM, i);
+        for (size_t j = 0; j < d->count; j++) {
+            switch (d->init) {
+            case SNS_INIT_ZERO:
+                x[j] = 0;
+                break;
+            case SNS_INIT_ONE:
+                x[j] = 1;
+                break;
+            case SNS_INIT_NORMAL:
+                x[j] = d->std * (float)sns_rng_normal(&rng);
+                break;
+            case SNS_INIT_LOGIT_SCALE:
+                x[j] = c->logit_scale_init;
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* vit.c - CLIP's image tower: patches, blocks, the class token's row projected.
+ *
+ * Dosovitskiy et al. 2021 with a layer norm before the blocks (Radford et al. 2021, section 2.4).
+ *   pixels [B, 3, S, S] -> [B (1 + (S/P)^2), C] -> class rows [B, C] -> [B, E] */
+#include "model/block.h"
+#include "model/layer_util.h"
+
+/* starts [B + 1] of B sequences of n rows; their first B are the rows of the class tokens. */
+static size_t *even_starts(sns_tape *t, size_t B, size_t n) {
+    size_t *starts = sns_tape_alloc(t, (B + 1) * sizeof *starts);
+    for (size_t b = 0; starts && b <= B; b++) starts[b] = b * n;
+    return starts;
+}
+
+sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels) {
+    const sns_clip_config *c = &m->config;
+    if (!sns_layer_ready(t, "image tower", pixels)) return NULL;
+    if (pixels->dims != 4 || pixels->dim[2] != c->image_px || !pixels->dim[0]) {
+        sns_tape_fail(t, SNS_SHAPE, "image tower: pictures must be %zu x %zu", c->image_px,
+                      c->image_px);
+        return NULL;
+    }
+    size_t B = pixels->dim[0], G = c->image_px / c->patch_px;
+    size_t *starts = even_starts(t, B, 1 + G * G);
+    sns_tensor *x = sns_patch_embedding(t, pixels, &m->patch_weight, NULL, &m->class_token,
+                                        &m->image_positions, c->patch_px);
+    x = sns_layernorm(t, x, &m->pre_gain, &m->pre_bias, c->vision.eps);
+    if (!x || !starts) return NULL;
+    x = sns_blocks(t, &c->vision, m->image_blocks, x, starts, starts, B, false);
+    x = sns_layernorm(t, x, &m->post_gain, &m->post_bias, c->vision.eps);
+    return sns_linear(t, x, &m->image_projection, NULL, SNS_ACT_NONE, NULL);
+}

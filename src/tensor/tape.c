@@ -1,0 +1,160 @@
+/* tape.c - the tape: an arena, a list of nodes, the first error. */
+#include "tensor/tape.h"
+#include "base/error.h"
+#include <stdarg.h>
+
+/* Gradients at least this large are cleared by all threads. */
+enum { PARALLEL_CLEAR_FLOATS = 1 << 18 };
+
+typedef struct node {
+    struct node *previous;
+    sns_backward_fn backward;
+    void *context;
+} node;
+
+struct sns_tape {
+    const sns_kernels *kernels;
+    bool record;
+    sns_arena *arena;
+    node *last;
+    sns_error error;
+};
+
+sns_tape *sns_tape_new(const sns_kernels *kernels, bool record) {
+    sns_tape *tape = calloc(1, sizeof *tape);
+    if (!tape) return NULL;
+    tape->arena = sns_arena_new();
+    if (!tape->arena) {
+        free(tape);
+        return NULL;
+    }
+    tape->kernels = kernels;
+    tape->record = record;
+    return tape;
+}
+
+void sns_tape_free(sns_tape *tape) {
+    if (!tape) return;
+    sns_arena_free(tape->arena);
+    free(tape);
+}
+
+void sns_tape_reset(sns_tape *tape) {
+    sns_arena_reset(tape->arena);
+    tape->last = NULL;
+    tape->error = (sns_error){0};
+}
+
+bool sns_tape_recording(const sns_tape *tape) {
+    return tape->record;
+}
+
+const sns_kernels *sns_tape_kernels(const sns_tape *tape) {
+    return tape->kernels;
+}
+
+sns_arena *sns_tape_arena(sns_tape *tape) {
+    return tape->arena;
+}
+
+sns_status sns_tape_status(const sns_tape *tape, sns_error *err) {
+    if (tape->error.code && err) *err = tape->error;
+    return tape->error.code;
+}
+
+void sns_tape_fail(sns_tape *tape, sns_status code, const char *fmt, ...) {
+    if (tape->error.code) return;
+    char message[sizeof tape->error.message];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    sns_fail(&tape->error, code, "%s", message);
+}
+
+void *sns_tape_alloc(sns_tape *tape, size_t n) {
+    if (tape->error.code) return NULL;
+    void *p = sns_arena_alloc(tape->arena, n);
+    if (!p) sns_tape_fail(tape, SNS_NOMEM, "no memory for %zu bytes on the tape", n);
+    return p;
+}
+
+bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim) {
+    if (dims < 0 || dims > SNS_MAX_DIMS) return false;
+    size_t rows = 1, cols = dims ? dim[dims - 1] : 1, bytes;
+    for (int i = 0; i + 1 < dims; i++)
+        if (!sns_mul_size(rows, dim[i], &rows)) return false;
+    if (!sns_mul_size(rows, cols, &bytes) || !sns_mul_size(bytes, sizeof(float), &bytes))
+        return false;
+    x->dims = dims;
+    for (int i = 0; i < SNS_MAX_DIMS; i++) x->dim[i] = i < dims ? dim[i] : 0;
+    x->rows = rows;
+    x->cols = cols;
+    return true;
+}
+
+sns_tensor *sns_tape_wrap(sns_tape *tape, float *data, float *grad, int dims, const size_t *dim) {
+    sns_tensor *x = sns_tape_alloc(tape, sizeof *x);
+    if (!x) return NULL;
+    *x = (sns_tensor){.data = data, .grad = grad};
+    if (!sns_tensor_set_shape(x, dims, dim)) {
+        sns_tape_fail(tape, SNS_LIMIT, "tensor with %d dimensions is too large", dims);
+        return NULL;
+    }
+    return x;
+}
+
+/* Large blocks are cut by size, so that the first touch and the bandwidth are shared by threads. */
+static void clear(float *x, size_t n) {
+    size_t chunk = PARALLEL_CLEAR_FLOATS, chunks = (n + chunk - 1) / chunk;
+#pragma omp parallel for schedule(static) if (chunks > 1)
+    for (size_t i = 0; i < chunks; i++) {
+        size_t begin = i * chunk, end = begin + chunk < n ? begin + chunk : n;
+        memset(x + begin, 0, (end - begin) * sizeof *x);
+    }
+}
+
+sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim) {
+    sns_tensor *x = sns_tape_wrap(tape, NULL, NULL, dims, dim);
+    if (!x) return NULL;
+    size_t n = x->rows * x->cols;
+    if (!(x->data = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
+    if (!tape->record) return x;
+    if (!(x->grad = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
+    clear(x->grad, n);
+    return x;
+}
+
+sns_tensor *sns_tape_matrix(sns_tape *tape, size_t rows, size_t cols) {
+    return sns_tape_tensor(tape, 2, (size_t[]){rows, cols});
+}
+
+void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size) {
+    if (!tape->record) return NULL;
+    node *n = sns_tape_alloc(tape, sizeof *n);
+    void *context = sns_tape_alloc(tape, size);
+    if (!n || !context) return NULL;
+    memset(context, 0, size);
+    *n = (node){.previous = tape->last, .backward = backward, .context = context};
+    tape->last = n;
+    return context;
+}
+
+sns_arena_mark sns_tape_mark(sns_tape *tape) {
+    return sns_arena_get_mark(tape->arena);
+}
+
+void sns_tape_release(sns_tape *tape, sns_arena_mark mark) {
+    if (!tape->record) sns_arena_release(tape->arena, mark);
+}
+
+sns_status sns_tape_backward(sns_tape *tape, sns_tensor *out, const float *seed, sns_error *err) {
+    if (!tape->error.code && (!tape->record || !out || !out->grad))
+        sns_tape_fail(tape, SNS_ARG, "backward needs a recording tape and an output of its own");
+    if (tape->error.code) return sns_tape_status(tape, err);
+    size_t n = out->rows * out->cols;
+    for (size_t i = 0; i < n; i++) out->grad[i] = seed ? seed[i] : 1;
+    for (const node *at = tape->last; at && !tape->error.code; at = at->previous)
+        at->backward(tape, at->context);
+    return sns_tape_status(tape, err);
+}
