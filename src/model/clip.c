@@ -65,7 +65,7 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
 typedef struct visitor visitor;
 struct visitor {
     bool (*visit)(visitor *v, sns_param *param, int third, const sns_param_desc *desc);
-    const char *prefix; /* of the block being walked */
+    char prefix[64]; /* of the tower or block being walked */
     sns_param_desc desc;
 };
 
@@ -119,19 +119,18 @@ static bool walk_block(visitor *v, const sns_tower_config *c, sns_block *b) {
 
 static bool walk_blocks(visitor *v, const sns_tower_config *c, sns_block *blocks,
                         const char *tower) {
-    char prefix[64];
-    v->prefix = prefix;
     for (size_t i = 0; i < c->layers; i++) {
-        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu", tower, i);
+        snprintf(v->prefix, sizeof v->prefix, "%s.encoder.layers.%zu", tower, i);
         if (!walk_block(v, c, &blocks[i])) return false;
     }
+    snprintf(v->prefix, sizeof v->prefix, "%s", tower);
     return true;
 }
 
 static bool walk_image_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
     size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
     float scale = powf((float)C, -0.5f);
-    v->prefix = "vision_model";
+    snprintf(v->prefix, sizeof v->prefix, "vision_model");
     if (!emit(v, &m->class_token, -1, SNS_INIT_NORMAL, scale, 1, (size_t[]){C},
               "vision_model.embeddings.class_embedding") ||
         !emit(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, 3, P, P},
@@ -142,7 +141,6 @@ static bool walk_image_tower(visitor *v, const sns_clip_config *c, sns_clip *m) 
         !vector(v, &m->pre_bias, -1, SNS_INIT_ZERO, C, "pre_layrnorm.bias") ||
         !walk_blocks(v, &c->vision, m->image_blocks, "vision_model"))
         return false;
-    v->prefix = "vision_model";
     return vector(v, &m->post_gain, -1, SNS_INIT_ONE, C, "post_layernorm.weight") &&
            vector(v, &m->post_bias, -1, SNS_INIT_ZERO, C, "post_layernorm.bias") &&
            emit(v, &m->image_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
@@ -152,13 +150,12 @@ static bool walk_image_tower(visitor *v, const sns_clip_config *c, sns_clip *m) 
 static bool walk_text_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
     size_t C = c->text.width;
     float scale = powf((float)C, -0.5f);
-    v->prefix = "text_model";
+    snprintf(v->prefix, sizeof v->prefix, "text_model");
     if (!matrix(v, &m->token_table, -1, 0.02f, c->vocab, C, "embeddings.token_embedding.weight") ||
         !matrix(v, &m->text_positions, -1, 0.01f, c->context, C,
                 "embeddings.position_embedding.weight") ||
         !walk_blocks(v, &c->text, m->text_blocks, "text_model"))
         return false;
-    v->prefix = "text_model";
     return vector(v, &m->final_gain, -1, SNS_INIT_ONE, C, "final_layer_norm.weight") &&
            vector(v, &m->final_bias, -1, SNS_INIT_ZERO, C, "final_layer_norm.bias") &&
            emit(v, &m->text_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
