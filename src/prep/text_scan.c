@@ -189,6 +189,19 @@ bool sns_text_set(sns_text *t, const char *bytes, size_t size, sns_text_rules ru
     return !rules.lower || lower_case(t);
 }
 
+static bool is_ascii_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool sns_text_next_piece(const char *text, size_t size, size_t *pos, size_t *begin, size_t *end) {
+    size_t i = *pos;
+    while (i < size && is_ascii_space(text[i])) i++;
+    *begin = i;
+    while (i < size && !is_ascii_space(text[i])) i++;
+    *pos = *end = i;
+    return i > *begin;
+}
+
 enum kind { SPACE, LETTER, NUMBER, OTHER };
 
 static enum kind kind_of(int32_t cp) {

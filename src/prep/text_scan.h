@@ -25,6 +25,10 @@ void sns_text_free(sns_text *t);
  * Linear in size. False: no memory. */
 bool sns_text_set(sns_text *t, const char *bytes, size_t size, sns_text_rules rules);
 
+/* The next piece between ASCII white space at or after *pos: no rule looks across that, so pieces
+ * may be set and cut one by one. False: there is none. */
+bool sns_text_next_piece(const char *text, size_t size, size_t *pos, size_t *begin, size_t *end);
+
 /* The next word at or after *pos, in cps[0 .. n): CLIP's pattern
  *   's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  * White space between words is dropped. False: there is none. */

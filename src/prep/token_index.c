@@ -14,18 +14,24 @@ static uint32_t hash_of(sns_slice a, sns_slice b) {
     return (uint32_t)(h ^ h >> 32);
 }
 
-bool sns_token_index_build(sns_token_index *index, const sns_slice *tokens, size_t n) {
+bool sns_token_index_new(sns_token_index *index, const sns_slice *tokens, size_t capacity) {
     size_t slots = 16;
-    while (slots < n * 2) slots *= 2;
+    while (slots < capacity * 2) slots *= 2;
     *index = (sns_token_index){calloc(slots, sizeof *index->slots), slots - 1, tokens};
-    if (!index->slots) return false;
-    for (size_t id = 0; id < n; id++) {
-        if (!tokens[id].size) continue;
-        uint32_t h = hash_of(tokens[id], (sns_slice){0});
-        size_t i = h & index->mask;
-        while (index->slots[i]) i = (i + 1) & index->mask;
-        index->slots[i] = (uint64_t)h << 32 | (id + 1);
-    }
+    return index->slots;
+}
+
+void sns_token_index_add(sns_token_index *index, size_t id) {
+    uint32_t h = hash_of(index->tokens[id], (sns_slice){0});
+    size_t i = h & index->mask;
+    while (index->slots[i]) i = (i + 1) & index->mask;
+    index->slots[i] = (uint64_t)h << 32 | (id + 1);
+}
+
+bool sns_token_index_build(sns_token_index *index, const sns_slice *tokens, size_t n) {
+    if (!sns_token_index_new(index, tokens, n)) return false;
+    for (size_t id = 0; id < n; id++)
+        if (tokens[id].size) sns_token_index_add(index, id);
     return true;
 }
 

@@ -114,15 +114,9 @@ static bool encode_piece(encoder *e, const char *text, size_t size) {
 }
 
 static bool encode_part(encoder *e, const char *text, size_t size) {
-    for (size_t i = 0; i < size && !full(e);) {
-        while (i < size && sns_is_space((unsigned char)text[i]) && (unsigned char)text[i] < 0x80)
-            i++;
-        size_t begin = i;
-        while (i < size &&
-               ((unsigned char)text[i] >= 0x80 || !sns_is_space((unsigned char)text[i])))
-            i++;
-        if (i > begin && !encode_piece(e, text + begin, i - begin)) return false;
-    }
+    size_t pos = 0, begin, end;
+    while (!full(e) && sns_text_next_piece(text, size, &pos, &begin, &end))
+        if (!encode_piece(e, text + begin, end - begin)) return false;
     return true;
 }
 

@@ -37,6 +37,12 @@ struct sns_tokenizer {
 const sns_added *sns_added_in_bytes(const sns_tokenizer *tok, const char *text, size_t size);
 const sns_added *sns_added_in_cps(const sns_tokenizer *tok, const int32_t *cps, size_t n);
 
+/* Write a vocabulary in the layout that CLIPTokenizerFast loads: tokenizer.json, vocab.json,
+ * merges.txt, tokenizer_config.json, special_tokens_map.json. The last two of the n tokens are the
+ * start and the end token. */
+sns_status sns_tokenizer_write(const char *dir, const sns_slice *tokens, size_t n,
+                               const sns_merge *merges, size_t merge_count, sns_error *err);
+
 /* Loading from memory: malloc'd, NUL-terminated texts, which the call takes over and changes. The
  * names are for messages. */
 sns_status sns_tokenizer_parse_json(char *text, size_t size, const char *name, sns_tokenizer **out,
