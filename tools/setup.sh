@@ -1,0 +1,50 @@
+#!/bin/sh
+# Install what a part of the project needs on Debian: setup.sh PART...
+# Parts: build demo test lint fuzz bench recipe. Does nothing, quickly, when all is there.
+set -eu
+
+packages() {
+    case $1 in
+    build) echo build-essential meson ninja-build pkg-config libdnnl-dev libvips-dev libsqlite3-dev \
+        libjansson-dev libutf8proc-dev libpcre2-dev libarchive-dev ;;
+    demo) echo tuxpaint-stamps-default ;;
+    test) echo libcmocka-dev python3-torch python3-numpy python3-pil python3-regex ;;
+    lint) echo clang-format g++ ;;
+    fuzz) echo clang libclang-rt-14-dev ;;
+    bench) echo python3-torch python3-numpy python3-pil libopenblas0-openmp nodejs npm ;;
+    recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
+        python3-fonttools nodejs npm ;;
+    *)
+        echo "setup.sh: no part '$1'" >&2
+        exit 2
+        ;;
+    esac
+}
+
+have() { # an installed package, or for node and npm a working command
+    case $1 in
+    nodejs) command -v node >/dev/null 2>&1 ;;
+    npm) command -v npm >/dev/null 2>&1 ;;
+    *) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' ;;
+    esac
+}
+
+missing=
+for part; do
+    for p in $(packages "$part"); do
+        have "$p" || missing="$missing $p"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup.sh: this system has no apt-get; install by hand:$missing" >&2
+    exit 1
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "Installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+$sudo apt-get install -y --no-install-recommends $missing >/dev/null 2>&1 ||
+    { $sudo apt-get update >/dev/null && $sudo apt-get install -y --no-install-recommends $missing >/dev/null; }
