@@ -1,7 +1,7 @@
 /* cpu.c - which table of kernels this processor can run. */
 #include "kernel/kernel_impl.h"
 #include <stdatomic.h>
-#if defined(SNS_KERNEL_X86)
+#if defined(__x86_64__)
 #include <cpuid.h>
 
 /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
@@ -19,7 +19,7 @@ static bool has_avx512(void) {
 
 const sns_kernels *sns_kernels_named(const char *name) {
     if (!name) return NULL;
-#if defined(SNS_KERNEL_X86)
+#if defined(__x86_64__)
     if (!strcmp(name, "avx512")) return has_avx512() ? &sns_kernels_avx512 : NULL;
     if (!strcmp(name, "avx2")) return has_avx2() ? &sns_kernels_avx2 : NULL;
 #endif
@@ -46,19 +46,4 @@ const sns_kernels *sns_kernels_get(void) {
     if (k) return k;
     const sns_kernels *mine = choose(getenv("SENSUS_CPU"));
     return atomic_compare_exchange_strong(&chosen, &k, mine) ? mine : k;
-}
-
-static size_t round_up(size_t n, size_t unit) {
-    return (n + unit - 1) / unit * unit;
-}
-
-size_t sns_attention_scratch_floats(size_t T, size_t D) {
-    size_t Tp = round_up(T, SNS_ATTENTION_PAD), Dp = round_up(D, SNS_ATTENTION_PAD);
-    size_t Tt = round_up(T + SNS_ATTENTION_TILE, SNS_ATTENTION_PAD);
-    size_t transposed = 2 * Tp * (D + 1);                /* K^T and V^T */
-    size_t rows = Dp * (T + 1);                          /* K, or V in the forward pass */
-    size_t block = SNS_ATTENTION_ROWS * (4 * Dp + 32);   /* rows of Q and dO, twice */
-    size_t scores = 2 * SNS_ATTENTION_ROWS * Tp;         /* P and dS */
-    size_t sums = 2 * Tt * Dp + SNS_ATTENTION_TILE * Dp; /* dK, dV, dQ's or out's tile */
-    return transposed + rows + block + scores + sums + 2 * SNS_ATTENTION_ROWS;
 }
