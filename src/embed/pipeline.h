@@ -1,0 +1,21 @@
+/* pipeline.h - decode, prepare, encode, deliver in order; for any encoder. */
+#ifndef SNS_EMBED_PIPELINE_H
+#define SNS_EMBED_PIPELINE_H
+#include <sensus/embed.h>
+
+/* What turns pictures into vectors. prepare is called by many threads at once, encode by one. */
+typedef struct sns_encoder {
+    void *user;
+    size_t target_px; /* side that pictures are scaled to */
+    size_t pixels;    /* floats of one prepared picture */
+    size_t dim;       /* floats of one vector */
+    sns_status (*prepare)(void *user, const sns_image *image, float *out, sns_error *err);
+    /* in [n, pixels] -> out [n, dim] */
+    sns_status (*encode)(void *user, const float *in, size_t n, float *out, sns_error *err);
+} sns_encoder;
+
+/* See sns_embed_files. */
+sns_status sns_pipeline_run(const sns_encoder *encoder, const char *const *paths, size_t n,
+                            const sns_embed_options *options, sns_embed_fn *callback, void *user,
+                            sns_error *err);
+#endif

@@ -1,0 +1,209 @@
+/* test_pipeline.c - order, bad files, cancelling and bounds, with an encoder whose vectors are
+ * known.
+ */
+#include "base/error.h"
+#include "embed/pipeline.h"
+#include "tool.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+enum { FILES = 45 };
+
+typedef struct fixture {
+    char *dir, *paths[FILES];
+} fixture;
+
+/* Every seventh path is damaged; the others are 2 x 2 PPM of one grey that names the file. */
+static int make_files(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    f->dir = tool_tmpdir();
+    for (int i = 0; i < FILES; i++) {
+        f->paths[i] = malloc(4200);
+        snprintf(f->paths[i], 4200, "%s/%d.jpg", f->dir, i);
+        FILE *file = fopen(f->paths[i], "w");
+        fprintf(file, "P6 2 2 255\n");
+        for (int k = 0; k < (i % 7 == 3 ? 5 : 12); k++) fputc(i * 5, file);
+        fclose(file);
+    }
+    *state = f;
+    return 0;
+}
+
+static int remove_files(void **state) {
+    fixture *f = *state;
+    tool_remove(f->dir);
+    for (int i = 0; i < FILES; i++) free(f->paths[i]);
+    free(f);
+    return 0;
+}
+
+typedef struct encoder_log {
+    size_t calls, pictures, largest;
+    sns_status answer;
+} encoder_log;
+
+static sns_status prepare(void *user, const sns_image *image, float *out, sns_error *err) {
+    (void)user;
+    if (image->width_px != 2) return sns_fail(err, SNS_SHAPE, "not 2 x 2");
+    if (image->rgb[0] == 40 * 5) return sns_fail(err, SNS_SHAPE, "unwanted");
+    for (int i = 0; i < 12; i++) out[i] = image->rgb[i];
+    return SNS_OK;
+}
+
+static sns_status encode(void *user, const float *in, size_t n, float *out, sns_error *err) {
+    encoder_log *log = user;
+    log->calls++;
+    log->pictures += n;
+    if (n > log->largest) log->largest = n;
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = in[12 * i];
+        out[2 * i + 1] = -in[12 * i + 11];
+    }
+    return log->answer ? sns_fail(err, log->answer, "encoder") : SNS_OK;
+}
+
+static sns_encoder encoder_of(encoder_log *log) {
+    return (sns_encoder){log, 2, 12, 2, prepare, encode};
+}
+
+typedef struct receiver {
+    size_t count, bad, stop_at;
+    sns_status stop_with;
+    int *flag;
+} receiver;
+
+static sns_status receive(void *user, const sns_embed_result *r) {
+    receiver *to = user;
+    assert_int_equal(r->index, to->count);
+    to->count++;
+    bool damaged = r->index % 7 == 3, refused = r->index == 40;
+    if (damaged || refused) {
+        to->bad++;
+        assert_int_equal(r->status, damaged ? SNS_FORMAT : SNS_SHAPE);
+        assert_non_null(strstr(r->message, r->path));
+        assert_null(r->vector);
+    } else {
+        assert_int_equal(r->status, SNS_OK);
+        assert_string_equal(r->message, "");
+        assert_true(r->vector[0] == (float)(r->index * 5));
+        assert_true(r->vector[1] == -(float)(r->index * 5));
+        assert_int_equal(r->width_px, 2);
+    }
+    if (to->stop_with && r->index == to->stop_at) return to->stop_with;
+    if (to->flag && r->index == to->stop_at) *to->flag = 1;
+    return SNS_OK;
+}
+
+static const char *const *paths_of(fixture *f) {
+    return (const char *const *)f->paths;
+}
+
+static void results_come_in_order(void **state) {
+    for (size_t threads = 0; threads <= 5; threads++) {
+        for (size_t batch = 0; batch <= 50; batch += batch < 3 ? 1 : 11) {
+            encoder_log log = {0};
+            receiver to = {0};
+            sns_encoder e = encoder_of(&log);
+            sns_embed_options o = {.threads = threads, .batch = batch};
+            sns_error err = {0};
+            assert_int_equal(sns_pipeline_run(&e, paths_of(*state), FILES, &o, receive, &to, &err),
+                             SNS_OK);
+            assert_int_equal(to.count, FILES);
+            assert_int_equal(to.bad, 7);
+            assert_int_equal(log.pictures, FILES - 7);
+            assert_true(log.largest <= (batch ? batch : 32));
+        }
+    }
+}
+
+static void callback_ends_the_work(void **state) {
+    for (size_t at = 0; at < FILES; at += 11) {
+        encoder_log log = {0};
+        receiver to = {.stop_at = at, .stop_with = SNS_IO};
+        sns_encoder e = encoder_of(&log);
+        sns_embed_options o = {.threads = 3, .batch = 4};
+        sns_error err = {0};
+        assert_int_equal(sns_pipeline_run(&e, paths_of(*state), FILES, &o, receive, &to, &err),
+                         SNS_IO);
+        assert_int_equal(err.code, SNS_IO);
+        assert_int_equal(to.count, at + 1);
+    }
+}
+
+static void flag_cancels(void **state) {
+    for (size_t at = 0; at < 30; at += 7) {
+        int flag = 0;
+        encoder_log log = {0};
+        receiver to = {.stop_at = at, .flag = &flag};
+        sns_encoder e = encoder_of(&log);
+        sns_embed_options o = {.threads = 2, .batch = 4, .cancel = &flag};
+        sns_error err = {0};
+        assert_int_equal(sns_pipeline_run(&e, paths_of(*state), FILES, &o, receive, &to, &err),
+                         SNS_CANCELLED);
+        assert_int_equal(to.count, at / 4 * 4 + 4); /* the batch in flight is delivered */
+    }
+    int flag = 1;
+    encoder_log log = {0};
+    receiver to = {0};
+    sns_encoder e = encoder_of(&log);
+    sns_embed_options o = {.cancel = &flag};
+    assert_int_equal(sns_pipeline_run(&e, paths_of(*state), FILES, &o, receive, &to, NULL),
+                     SNS_CANCELLED);
+    assert_int_equal(to.count, 0);
+}
+
+static void encoder_failure_is_the_answer(void **state) {
+    encoder_log log = {.answer = SNS_FORMAT};
+    receiver to = {0};
+    sns_encoder e = encoder_of(&log);
+    sns_error err = {0};
+    assert_int_equal(sns_pipeline_run(&e, paths_of(*state), FILES, NULL, receive, &to, &err),
+                     SNS_FORMAT);
+    assert_string_equal(err.message, "encoder");
+    assert_int_equal(to.count, 0);
+}
+
+static void wrong_arguments_are_refused(void **state) {
+    (void)state;
+    const char *paths[] = {"/nonexistent/a.jpg", "/"};
+    encoder_log log = {0};
+    sns_encoder e = encoder_of(&log);
+    sns_error err = {0};
+    size_t count = 0;
+    sns_embed_options o = {.batch = 2000};
+    assert_int_equal(sns_pipeline_run(&e, paths, 2, &o, receive, &count, &err), SNS_ARG);
+    assert_int_equal(sns_pipeline_run(&e, paths, 0, NULL, receive, &count, &err), SNS_OK);
+    assert_int_equal(sns_pipeline_run(&e, paths, 2, NULL, NULL, NULL, &err), SNS_ARG);
+    assert_int_equal(log.calls, 0);
+}
+
+static sns_status count_status(void *user, const sns_embed_result *r) {
+    sns_status *seen = user;
+    seen[r->index] = r->status;
+    return SNS_OK;
+}
+
+static void missing_files_and_folders(void **state) {
+    (void)state;
+    const char *paths[] = {"/nonexistent/a.jpg", "/"};
+    encoder_log log = {0};
+    sns_encoder e = encoder_of(&log);
+    sns_status seen[2] = {SNS_OK, SNS_OK};
+    assert_int_equal(sns_pipeline_run(&e, paths, 2, NULL, count_status, seen, NULL), SNS_OK);
+    assert_int_equal(seen[0], SNS_MISSING);
+    assert_int_equal(seen[1], SNS_IO);
+    assert_int_equal(log.calls, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(results_come_in_order),
+                                       cmocka_unit_test(callback_ends_the_work),
+                                       cmocka_unit_test(flag_cancels),
+                                       cmocka_unit_test(encoder_failure_is_the_answer),
+                                       cmocka_unit_test(wrong_arguments_are_refused),
+                                       cmocka_unit_test(missing_files_and_folders)};
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
