@@ -48,11 +48,11 @@ static void linear_backward(sns_tape *t, void *context) {
     sns_error err;
     sns_status s = SNS_OK;
     if (l->x->grad)
-        s = sns_gemm(false, false, N, in, out, l->y->grad, out, l->W.value.data, in, 1, l->x->grad,
-                     in, &err);
+        s = sns_tape_gemm(t)(false, false, N, in, out, l->y->grad, out, l->W.value.data, in, 1,
+                             l->x->grad, in, &err);
     if (!s && l->W.value.grad)
-        s = sns_gemm(true, false, out, in, N, l->y->grad, out, l->x->data, in, 1, l->W.value.grad,
-                     in, &err);
+        s = sns_tape_gemm(t)(true, false, out, in, N, l->y->grad, out, l->x->data, in, 1,
+                             l->W.value.grad, in, &err);
     if (s) sns_tape_fail(t, s, "gradient of linear: %s", err.message);
 }
 
@@ -98,8 +98,8 @@ static void forward(sns_tape *t, const linear *l, sns_act act, float beta) {
         s = sns_packed_run(l->W.packed, N, l->x->data, bias, act, beta ? l->y->data : residual,
                            l->y->data, &err);
     } else {
-        s = sns_gemm(false, true, N, out, in, l->x->data, in, l->W.value.data, in, beta, z, out,
-                     &err);
+        s = sns_tape_gemm(t)(false, true, N, out, in, l->x->data, in, l->W.value.data, in, beta, z,
+                             out, &err);
         if (!s && (bias || residual || act != SNS_ACT_NONE))
             finish_rows(k, l->y->data, z, N, out, bias, act, residual);
     }

@@ -43,8 +43,8 @@ static sns_status patch_gradients(sns_tape *t, const patches *p, const float *dr
                                   sns_error *err) {
     size_t N = p->B * p->G * p->G;
     if (p->W.value.grad) {
-        sns_status s = sns_gemm(true, false, p->C, p->K, N, drows, p->C, p->cols, p->K, 1,
-                                p->W.value.grad, p->K, err);
+        sns_status s = sns_tape_gemm(t)(true, false, p->C, p->K, N, drows, p->C, p->cols, p->K, 1,
+                                        p->W.value.grad, p->K, err);
         if (s) return s;
     }
     if (p->bias.value.grad)
@@ -53,8 +53,8 @@ static sns_status patch_gradients(sns_tape *t, const patches *p, const float *dr
     if (!p->pixels->grad) return SNS_OK;
     float *dcols = sns_tape_alloc(t, N * p->K * sizeof *dcols);
     if (!dcols) return sns_tape_status(t, err);
-    sns_status s = sns_gemm(false, false, N, p->K, p->C, drows, p->C, p->W.value.data, p->K, 0,
-                            dcols, p->K, err);
+    sns_status s = sns_tape_gemm(t)(false, false, N, p->K, p->C, drows, p->C, p->W.value.data, p->K,
+                                    0, dcols, p->K, err);
     if (!s) copy_patches(p, p->pixels->grad, dcols, true);
     return s;
 }
@@ -104,8 +104,8 @@ static sns_status forward(sns_tape *t, const patches *p, sns_error *err) {
     if (p->W.packed) {
         s = sns_packed_run(p->W.packed, N, p->cols, bias, SNS_ACT_NONE, NULL, rows, err);
     } else {
-        s = sns_gemm(false, true, N, p->C, p->K, p->cols, p->K, p->W.value.data, p->K, 0, rows,
-                     p->C, err);
+        s = sns_tape_gemm(t)(false, true, N, p->C, p->K, p->cols, p->K, p->W.value.data, p->K, 0,
+                             rows, p->C, err);
         for (size_t i = 0; !s && bias && i < N; i++)
             sns_tape_kernels(t)->add(rows + i * p->C, bias, p->C);
     }

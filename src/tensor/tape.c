@@ -14,6 +14,7 @@ typedef struct node {
 
 struct sns_tape {
     const sns_kernels *kernels;
+    sns_gemm_fn *gemm;
     bool record;
     sns_arena *arena;
     node *last;
@@ -29,6 +30,7 @@ sns_tape *sns_tape_new(const sns_kernels *kernels, bool record) {
         return NULL;
     }
     tape->kernels = kernels;
+    tape->gemm = sns_gemm;
     tape->record = record;
     return tape;
 }
@@ -51,6 +53,14 @@ bool sns_tape_recording(const sns_tape *tape) {
 
 const sns_kernels *sns_tape_kernels(const sns_tape *tape) {
     return tape->kernels;
+}
+
+sns_gemm_fn *sns_tape_gemm(const sns_tape *tape) {
+    return tape->gemm;
+}
+
+void sns_tape_set_gemm(sns_tape *tape, sns_gemm_fn *gemm) {
+    tape->gemm = gemm;
 }
 
 sns_arena *sns_tape_arena(sns_tape *tape) {

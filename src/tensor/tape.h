@@ -8,7 +8,7 @@
 #ifndef SNS_TENSOR_TAPE_H
 #define SNS_TENSOR_TAPE_H
 #include "base/memory.h"
-#include "kernel/kernel.h"
+#include "kernel/gemm.h"
 #include <sensus/status.h>
 
 enum { SNS_MAX_DIMS = 4 };
@@ -35,6 +35,9 @@ void sns_tape_reset(sns_tape *tape);
 bool sns_tape_recording(const sns_tape *tape);
 const sns_kernels *sns_tape_kernels(const sns_tape *tape);
 sns_arena *sns_tape_arena(sns_tape *tape);
+/* How layers multiply matrices: sns_gemm unless set to sns_gemm_bf16. */
+sns_gemm_fn *sns_tape_gemm(const sns_tape *tape);
+void sns_tape_set_gemm(sns_tape *tape, sns_gemm_fn *gemm);
 
 /* Set dims, dim, rows and cols (no dims: a scalar, rows = cols = 1); false when it has more than
  * SNS_MAX_DIMS dims or its bytes overflow. */

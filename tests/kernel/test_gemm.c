@@ -53,6 +53,13 @@ static void product_equals_loops(void **state) {
                                (tb ? B[j * ldb + k] : B[k * ldb + j]);
                     want[i * ldc + j] = sum;
                 }
+            float *half = sns_aligned_alloc(M * ldc * sizeof *half);
+            memcpy(half, C, M * ldc * sizeof *half);
+            assert_int_equal(sns_gemm_bf16(ta, tb, M, N, K, A, lda, B, ldb, beta, half, ldc, NULL),
+                             SNS_OK);
+            for (size_t i = 0; i < M * ldc; i++)
+                assert_true(fabs(half[i] - want[i]) <= 0.02 * (1 + sqrt((double)K)));
+            sns_aligned_free(half);
             assert_int_equal(sns_gemm(ta, tb, M, N, K, A, lda, B, ldb, beta, C, ldc, NULL), SNS_OK);
             check_close(C, want, M * ldc, (double)K);
             free(want);
@@ -106,7 +113,7 @@ static void threads_do_not_change_a_bit(void **state) {
     enum { M = 517, N = 800, K = 193 };
     sns_rng rng;
     sns_rng_seed(&rng, 3);
-    float *x = noise(&rng, M * K), *W = noise(&rng, N * K), *y[3][2];
+    float *x = noise(&rng, M * K), *W = noise(&rng, N * K), *y[3][3];
     sns_packed *w;
     assert_int_equal(sns_packed_new(W, N, K, &w, NULL), SNS_OK);
     for (int t = 0; t < 3; t++) {
@@ -115,10 +122,14 @@ static void threads_do_not_change_a_bit(void **state) {
         y[t][1] = noise(&rng, M * N);
         assert_int_equal(sns_packed_run(w, M, x, NULL, SNS_ACT_GELU, NULL, y[t][0], NULL), SNS_OK);
         assert_int_equal(sns_gemm(false, true, M, N, K, x, K, W, K, 0, y[t][1], N, NULL), SNS_OK);
+        y[t][2] = noise(&rng, M * N);
+        assert_int_equal(sns_gemm_bf16(false, true, M, N, K, x, K, W, K, 0, y[t][2], N, NULL),
+                         SNS_OK);
+        assert_memory_equal(y[0][2], y[t][2], sizeof(float) * M * N);
         assert_memory_equal(y[0][0], y[t][0], sizeof(float) * M * N);
         assert_memory_equal(y[0][1], y[t][1], sizeof(float) * M * N);
     }
-    for (int t = 0; t < 6; t++) sns_aligned_free(y[t / 2][t % 2]);
+    for (int t = 0; t < 9; t++) sns_aligned_free(y[t / 3][t % 3]);
     sns_packed_free(w);
     sns_aligned_free(x);
     sns_aligned_free(W);
