@@ -33,6 +33,17 @@ static sns_status check_size(const sns_source *src, VipsImage *image, size_t max
     return SNS_OK;
 }
 
+/* libvips reads a bitmap (P4) that ends early as if it went on; its rows are whole bytes. */
+static sns_status check_bitmap(const sns_source *src, VipsImage *image, sns_error *err) {
+    enum { SHORTEST_HEADER = 7 }; /* "P4\n1 1\n" */
+    if (src->kind != SNS_KIND_PPM || src->bytes[1] != '4') return SNS_OK;
+    size_t row = ((size_t)vips_image_get_width(image) + 7) / 8;
+    if (src->size >= SHORTEST_HEADER &&
+        (src->size - SHORTEST_HEADER) / row >= (size_t)vips_image_get_height(image))
+        return SNS_OK;
+    return sns_fail(err, SNS_FORMAT, "%s: truncated bitmap", src->name);
+}
+
 /* The largest of 1, 2, 4, 8 that leaves the shorter side at least twice the target. */
 static int shrink_for(VipsImage *image, size_t target_px) {
     int w = vips_image_get_width(image), h = vips_image_get_height(image);
@@ -70,6 +81,7 @@ static sns_status open_fitting(const sns_source *src, const sns_image_options *o
         scale = svg_scale(image, o, max_pixels);
     } else {
         s = check_size(src, image, max_pixels, err);
+        if (!s) s = check_bitmap(src, image, err);
         bool shrinks = src->kind == SNS_KIND_JPEG || src->kind == SNS_KIND_WEBP;
         if (!s && shrinks && o->target_px && !o->exact)
             scale = 1.0 / shrink_for(image, o->target_px);
@@ -193,7 +205,11 @@ sns_status sns_image_decode(const void *bytes, size_t size, const char *name,
     if (src.kind == SNS_KIND_UNKNOWN)
         return sns_fail(err, SNS_FORMAT, "%s: not a picture of a known format", src.name);
     sns_status s = sns_vips_start(err);
-    return s ? s : decode(&src, options ? options : &defaults, out, err);
+    if (s) return s;
+    sns_vips_quiet(true);
+    s = decode(&src, options ? options : &defaults, out, err);
+    sns_vips_quiet(false);
+    return s;
 }
 
 sns_status sns_image_load(const char *path, const sns_image_options *options, sns_image *out,

@@ -6,6 +6,20 @@
 #include <string.h>
 #include <stdbool.h>
 
+/* Whether this thread is inside a decode, whose warnings nobody asked for. */
+static _Thread_local bool quiet;
+
+void sns_vips_quiet(bool on) {
+    quiet = on;
+}
+
+/* What loaders tolerate they report as warnings on stderr, also GLib's about sizes that make no
+ * sense; what matters arrives as an error. Other users of GLib in the process keep their messages.
+ */
+static void filter_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer x) {
+    if (!quiet) g_log_default_handler(domain, level, text, x);
+}
+
 static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer x) {
     (void)domain, (void)level, (void)text, (void)x;
 }
@@ -18,8 +32,10 @@ static void start(void) {
     if (vips_init("sensus")) return;
     vips_concurrency_set(1);
     vips_cache_set_max(0);
-    /* Loaders report what they tolerate as warnings on stderr; what matters arrives as an error. */
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, ignore_log, NULL);
+    const GLogLevelFlags warnings = G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL;
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, ignore_log, NULL); /* its threads are not ours */
+    g_log_set_handler("GLib-GObject", warnings, filter_log, NULL);
+    g_log_set_handler("GLib", warnings, filter_log, NULL);
     started = true;
 }
 

@@ -2,11 +2,14 @@
 #ifndef SNS_MEDIA_IMAGE_VIPS_H
 #define SNS_MEDIA_IMAGE_VIPS_H
 #include "media/image_kind.h"
+#include <stdbool.h>
 #include <vips/vips.h>
 
 /* Start libvips once for the process (any thread): one worker for each decode, no cache of
  * operations, no warnings on stderr. */
 sns_status sns_vips_start(sns_error *err);
+/* Around a decode: GLib's warnings of this thread are dropped while on. */
+void sns_vips_quiet(bool on);
 
 /* SNS_FORMAT with the file's name and libvips's reason. libvips keeps one list of reasons for the
  * process: with decodes that fail at the same moment the reason, never the name, may be the
