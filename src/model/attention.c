@@ -17,6 +17,11 @@ typedef struct attention {
     bool causal;
 } attention;
 
+/* Worth waking threads for. */
+static bool is_large(const attention *a) {
+    return a->y->rows * a->longest * a->y->cols > SNS_CHUNK_FLOATS;
+}
+
 /* Every thread's scratch: its content never outlives a task, so it does not influence results. */
 static float *new_scratch(sns_tape *t, const attention *a, size_t *each) {
     size_t floats = sns_attention_scratch_floats(a->longest, a->y->cols / a->heads);
@@ -28,7 +33,7 @@ static void attention_forward(sns_tape *t, const attention *a, float *scratch, s
     const sns_kernels *k = sns_tape_kernels(t);
     size_t N = a->y->rows, C = a->y->cols, D = C / a->heads, tasks = a->n * a->heads;
     float scale = 1 / sqrtf((float)D);
-#pragma omp parallel for schedule(dynamic) if (tasks > 1)
+#pragma omp parallel for schedule(dynamic) if (is_large(a))
     for (size_t i = 0; i < tasks; i++) {
         size_t h = i % a->heads, row = a->starts[i / a->heads];
         size_t T = a->starts[i / a->heads + 1] - row;
@@ -48,7 +53,7 @@ static void attention_backward(sns_tape *t, void *context) {
     sns_arena_mark mark = sns_arena_get_mark(sns_tape_arena(t));
     float *scratch = new_scratch(t, a, &each);
     if (!scratch) return;
-#pragma omp parallel for schedule(dynamic) if (tasks > 1)
+#pragma omp parallel for schedule(dynamic) if (is_large(a))
     for (size_t i = 0; i < tasks; i++) {
         size_t h = i % a->heads, row = a->starts[i / a->heads];
         size_t T = a->starts[i / a->heads + 1] - row;

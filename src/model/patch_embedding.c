@@ -28,7 +28,7 @@ static void copy_patch(const patches *p, float *picture, size_t i, float *col, b
 
 static void copy_patches(const patches *p, float *pixels, float *cols, bool back) {
     size_t n = p->G * p->G;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (p->B * n * p->K > SNS_CHUNK_FLOATS)
     for (size_t i = 0; i < p->B * n; i++)
         copy_patch(p, pixels + i / n * 3 * p->S * p->S, i % n, cols + i * p->K, back);
 }
@@ -65,7 +65,7 @@ static void patches_backward(sns_tape *t, void *context) {
     size_t n = p->G * p->G, C = p->C;
     if (p->class_token.value.grad) sum_places(k, p, 0, p->class_token.value.grad);
     if (p->positions.value.grad) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (p->B * n * C > SNS_CHUNK_FLOATS)
         for (size_t i = 0; i < 1 + n; i++) sum_places(k, p, i, p->positions.value.grad + i * C);
     }
     if (!p->W.value.grad && !p->bias.value.grad && !p->pixels->grad) return;
@@ -83,7 +83,7 @@ static void patches_backward(sns_tape *t, void *context) {
 /* y from the patches' rows. */
 static void place_rows(const sns_kernels *k, const patches *p, const float *rows) {
     size_t n = 1 + p->G * p->G, C = p->C;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (p->B * n * C > SNS_CHUNK_FLOATS)
     for (size_t i = 0; i < p->B * n; i++) {
         size_t b = i / n, place = i % n;
         const float *from = place ? rows + (b * (n - 1) + place - 1) * C
