@@ -120,6 +120,22 @@ static void canonical_order(int32_t *cps, int32_t *copy, size_t n) {
     }
 }
 
+/* Compose decomposed, ordered code points in place. utf8proc 2.8 takes U+11A7 for a final consonant
+ * and drops it after a syllable; nothing composes with it, so it begins a run of its own. */
+static bool compose_runs(int32_t *cps, size_t *n) {
+    size_t out = 0;
+    for (size_t i = 0, end; i < *n; i = end) {
+        for (end = i + 1; end < *n && cps[end] != 0x11A7;) end++;
+        utf8proc_ssize_t size = utf8proc_normalize_utf32(cps + i, (utf8proc_ssize_t)(end - i),
+                                                         UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+        if (size < 0) return false;
+        memmove(cps + out, cps + i, (size_t)size * sizeof *cps);
+        out += (size_t)size;
+    }
+    *n = out;
+    return true;
+}
+
 /* NFC: canonical decomposition, order, composition. */
 static bool compose(sns_text *t) {
     size_t n = 0;
@@ -134,16 +150,14 @@ static bool compose(sns_text *t) {
     }
     if (!reserve(&t->cps, &t->capacity, n)) return false;
     canonical_order(t->spare, t->cps, n);
-    utf8proc_ssize_t size = utf8proc_normalize_utf32(t->spare, (utf8proc_ssize_t)n,
-                                                     UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (size < 0) return false;
+    if (!compose_runs(t->spare, &n)) return false;
     int32_t *cps = t->spare;
     size_t capacity = t->spare_capacity;
     t->spare = t->cps;
     t->spare_capacity = t->capacity;
     t->cps = cps;
     t->capacity = capacity;
-    t->size = (size_t)size;
+    t->size = n;
     return true;
 }
 
