@@ -1,0 +1,56 @@
+/* clip_io.h - a CLIP model's folder: its configuration and its tensors, whatever they are called.
+ *
+ * Two layouts are read: Hugging Face's CLIPModel (config.json; model.safetensors, or
+ * model.safetensors.index.json with shards) and open_clip's (open_clip_config.json;
+ * open_clip_model.safetensors or model.safetensors). Hugging Face's is written. */
+#ifndef SNS_MODEL_CLIP_IO_H
+#define SNS_MODEL_CLIP_IO_H
+#include "model/clip.h"
+#include "tensor/safetensors.h"
+
+typedef enum sns_config_kind { SNS_CONFIG_HF, SNS_CONFIG_OPEN_CLIP } sns_config_kind;
+
+/* One configuration from JSON text; name is used in messages. Checked by sns_clip_config_check.
+ * Errors: SNS_FORMAT, SNS_UNSUPPORTED (not a CLIP, or one with parts that sensus does not compute),
+ * SNS_LIMIT, SNS_SHAPE. */
+sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t size,
+                                 const char *name, sns_clip_config *out, sns_error *err);
+/* dir/config.json as transformers' CLIPConfig; dtype "float32", "float16" or "bfloat16". */
+sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, const char *dtype,
+                                 sns_error *err);
+/* The configuration file that sns_clip_config_read reads in dir; malloc'd path. */
+sns_status sns_clip_config_find(const char *dir, char **path, sns_config_kind *kind,
+                                sns_error *err);
+
+/* Where the value of one entry of the layout lies. */
+typedef struct sns_weight {
+    const sns_stored *tensor;
+    size_t first;    /* its first element: q, k, v are thirds of one tensor in open_clip's files */
+    bool transposed; /* stored [columns, rows] */
+} sns_weight;
+
+/* The open files and, for each entry of the layout, its place. Immutable; may be shared. */
+typedef struct sns_clip_weights {
+    sns_safetensors *file;
+    sns_weight *at; /* layout->count */
+    bool open_clip; /* whose names the files use */
+} sns_clip_weights;
+
+/* Map dir's tensors and find every entry of the layout in them.
+ * Errors: as sns_safetensors_open; SNS_MISSING (a tensor), SNS_SHAPE (the tensor and both shapes
+ * are named; or a tensor of a layer that the configuration does not have), SNS_UNSUPPORTED (dtype). */
+sns_status sns_clip_weights_open(const char *dir, const sns_layout *l, sns_clip_weights *out,
+                                 sns_error *err);
+/* The same over open tensors; takes file (closed on failure too). */
+sns_status sns_clip_weights_find(sns_safetensors *file, const char *name, const sns_layout *l,
+                                 sns_clip_weights *out, sns_error *err);
+void sns_clip_weights_close(sns_clip_weights *w);
+/* Entry i as f32 into out [l->desc[i].count]. Errors: SNS_NOMEM. */
+sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, size_t i,
+                                float *out, sns_error *err);
+/* Entry i in the mapping itself when it can be used as it is, else NULL. */
+const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i);
+/* SNS_FORMAT with the tensor's name when data [n], the value of entry i, holds NaN or infinity. */
+sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, const float *data, size_t n,
+                                  sns_error *err);
+#endif

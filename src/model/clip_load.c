@@ -1,0 +1,251 @@
+/* clip_load.c - finding each tensor of the layout in the files, under either family of names.
+ *
+ * open_clip stacks q, k and v ("attn.in_proj_weight" [3C, C]) and stores both projections
+ * transposed ([C, E], used as x W); everything else differs in name only. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "model/clip_io.h"
+#include <math.h>
+#include <unistd.h>
+
+typedef struct rename_rule {
+    const char *from, *to;
+} rename_rule;
+
+static const rename_rule tops[] = {
+    {"vision_model.embeddings.class_embedding", "visual.class_embedding"},
+    {"vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"},
+    {"vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"},
+    {"vision_model.pre_layrnorm.", "visual.ln_pre."},
+    {"vision_model.post_layernorm.", "visual.ln_post."},
+    {"vision_model.encoder.layers.", "visual.transformer.resblocks."},
+    {"visual_projection.weight", "visual.proj"},
+    {"text_model.embeddings.token_embedding.weight", "token_embedding.weight"},
+    {"text_model.embeddings.position_embedding.weight", "positional_embedding"},
+    {"text_model.final_layer_norm.", "ln_final."},
+    {"text_model.encoder.layers.", "transformer.resblocks."},
+    {"text_projection.weight", "text_projection"},
+    {"logit_scale", "logit_scale"},
+};
+
+static const rename_rule parts[] = {
+    {"layer_norm1.", "ln_1."},
+    {"layer_norm2.", "ln_2."},
+    {"mlp.fc1.", "mlp.c_fc."},
+    {"mlp.fc2.", "mlp.c_proj."},
+    {"self_attn.out_proj.", "attn.out_proj."},
+    {"self_attn.q_proj.", "attn.in_proj_"},
+    {"self_attn.k_proj.", "attn.in_proj_"},
+    {"self_attn.v_proj.", "attn.in_proj_"},
+};
+
+static const rename_rule *find_rule(const rename_rule *rules, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (!strncmp(name, rules[i].from, strlen(rules[i].from))) return &rules[i];
+    return NULL;
+}
+
+/* open_clip's name of a tensor; *third <- 0, 1, 2 for q, k, v, else -1. */
+static void open_clip_name(const char *hf, char *out, size_t size, int *third) {
+    const rename_rule *top = find_rule(tops, sizeof tops / sizeof tops[0], hf);
+    *third = -1;
+    out[0] = 0;
+    if (!top) return;
+    const char *rest = hf + strlen(top->from), *dot = strchr(rest, '.');
+    bool block = sns_ends_with(top->from, ".layers.") && dot;
+    const rename_rule *part = block ? find_rule(parts, sizeof parts / sizeof parts[0], dot + 1)
+                                    : NULL;
+    if (!part) {
+        snprintf(out, size, "%s%s", top->to, rest);
+        return;
+    }
+    snprintf(out, size, "%s%.*s%s%s", top->to, (int)(dot + 1 - rest), rest, part->to,
+             dot + 1 + strlen(part->from));
+    static const char order[] = "qkv";
+    if (sns_ends_with(part->to, "in_proj_"))
+        *third = (int)(strchr(order, part->from[strlen("self_attn.")]) - order);
+}
+
+static bool same_shape(const sns_stored *t, int dims, const size_t *dim) {
+    if (t->dims != dims) return t->count == 1 && dims <= 1 && t->dims <= 1 && (!dims || dim[0] == 1);
+    for (int i = 0; i < dims; i++)
+        if (t->dim[i] != dim[i]) return false;
+    return true;
+}
+
+static sns_status check_tensor(const sns_stored *t, int dims, const size_t *dim, sns_error *err) {
+    char is[160], wanted[160];
+    if (!same_shape(t, dims, dim))
+        return sns_fail(err, SNS_SHAPE, "%s: tensor %s is %s, the configuration says %s", t->file,
+                        t->name, sns_shape_text(t->dims, t->dim, is, sizeof is),
+                        sns_shape_text(dims, dim, wanted, sizeof wanted));
+    if (t->dtype != SNS_DTYPE_F32 && t->dtype != SNS_DTYPE_F16 && t->dtype != SNS_DTYPE_BF16)
+        return sns_fail(err, SNS_UNSUPPORTED, "%s: tensor %s is %s; F32, F16 and BF16 are read",
+                        t->file, t->name, sns_dtype_name(t->dtype));
+    return SNS_OK;
+}
+
+static sns_status find_weight(const sns_clip_weights *w, const char *folder,
+                              const sns_param_desc *d, sns_weight *at, sns_error *err) {
+    char name[160];
+    size_t dim[SNS_MAX_DIMS];
+    int third = -1;
+    memcpy(dim, d->dim, sizeof dim);
+    snprintf(name, sizeof name, "%s", d->name);
+    if (w->open_clip) {
+        open_clip_name(d->name, name, sizeof name, &third);
+        if (third >= 0) dim[0] *= 3;
+        at->transposed = sns_ends_with(d->name, "_projection.weight");
+        if (at->transposed) {
+            dim[0] = d->dim[1];
+            dim[1] = d->dim[0];
+        }
+    }
+    at->tensor = sns_safetensors_find(w->file, name);
+    if (!at->tensor) return sns_fail(err, SNS_MISSING, "%s: no tensor %s", folder, name);
+    if (third > 0) at->first = (size_t)third * d->count;
+    return check_tensor(at->tensor, d->dims, dim, err);
+}
+
+/* Tensors that old exports hold and nobody reads: the numbers 0, 1, 2, ... and the causal mask. */
+static bool is_constant(const char *name) {
+    return sns_ends_with(name, ".position_ids") || sns_ends_with(name, "attn_mask");
+}
+
+static int compare_pointers(const void *a, const void *b) {
+    const sns_weight *x = a, *y = b;
+    return (x->tensor > y->tensor) - (x->tensor < y->tensor);
+}
+
+/* A tensor of the towers that nothing uses means that the configuration is another model's. */
+static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *err) {
+    static const char *const ours[] = {"vision_model.", "text_model.", "visual.", "transformer."};
+    sns_weight *used = malloc((n ? n : 1) * sizeof *used);
+    if (!used) return sns_fail(err, SNS_NOMEM, "no memory to check the tensors' names");
+    memcpy(used, w->at, n * sizeof *used);
+    qsort(used, n, sizeof *used, compare_pointers);
+    sns_status s = SNS_OK;
+    for (size_t i = 0; i < sns_safetensors_count(w->file) && !s; i++) {
+        const sns_stored *t = sns_safetensors_at(w->file, i);
+        sns_weight key = {.tensor = t};
+        bool tower = false;
+        for (size_t j = 0; j < 4; j++) tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
+        if (tower && !is_constant(t->name) &&
+            !bsearch(&key, used, n, sizeof key, compare_pointers))
+            s = sns_fail(err, SNS_SHAPE, "%s: tensor %s has no place in the configured model",
+                         t->file, t->name);
+    }
+    free(used);
+    return s;
+}
+
+sns_status sns_clip_weights_find(sns_safetensors *file, const char *name, const sns_layout *l,
+                                 sns_clip_weights *out, sns_error *err) {
+    *out = (sns_clip_weights){.file = file};
+    out->at = calloc(l->count ? l->count : 1, sizeof *out->at);
+    sns_status s = SNS_OK;
+    if (!out->at) s = sns_fail(err, SNS_NOMEM, "%s: no memory for its tensors", name);
+    out->open_clip = sns_safetensors_find(file, "visual.conv1.weight") != NULL;
+    for (size_t i = 0; i < l->count && !s; i++)
+        s = find_weight(out, name, &l->desc[i], &out->at[i], err);
+    if (!s) s = check_unused(out, l->count, err);
+    if (s) sns_clip_weights_close(out);
+    return s;
+}
+
+static sns_status open_files(const char *dir, sns_safetensors **out, sns_error *err) {
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "open_clip_model.safetensors"};
+    for (size_t i = 0; i < 3; i++) {
+        char *path = sns_path_join(dir, names[i]);
+        if (!path) return sns_fail(err, SNS_NOMEM, "%s: no memory for its files' names", dir);
+        if (access(path, F_OK)) {
+            free(path);
+            continue;
+        }
+        sns_status s = i == 1 ? sns_safetensors_open_index(path, out, err)
+                              : sns_safetensors_open(path, out, err);
+        free(path);
+        return s;
+    }
+    return sns_fail(err, SNS_MISSING, "%s: no model.safetensors", dir);
+}
+
+sns_status sns_clip_weights_open(const char *dir, const sns_layout *l, sns_clip_weights *out,
+                                 sns_error *err) {
+    sns_safetensors *file;
+    *out = (sns_clip_weights){0};
+    sns_status s = open_files(dir, &file, err);
+    return s ? s : sns_clip_weights_find(file, dir, l, out, err);
+}
+
+void sns_clip_weights_close(sns_clip_weights *w) {
+    sns_safetensors_close(w->file);
+    free(w->at);
+    *w = (sns_clip_weights){0};
+}
+
+/* out [rows, cols] from in [cols, rows], in blocks that fit the cache */
+static void transpose(float *out, const float *in, size_t rows, size_t cols) {
+    enum { BLOCK = 32 };
+    for (size_t r0 = 0; r0 < rows; r0 += BLOCK)
+        for (size_t c0 = 0; c0 < cols; c0 += BLOCK)
+            for (size_t r = r0; r < rows && r < r0 + BLOCK; r++)
+                for (size_t c = c0; c < cols && c < c0 + BLOCK; c++)
+                    out[r * cols + c] = in[c * rows + r];
+}
+
+sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, size_t i,
+                                float *out, sns_error *err) {
+    const sns_weight *at = &w->at[i];
+    const sns_param_desc *d = &l->desc[i];
+    const sns_kernels *k = sns_kernels_get();
+    if (!at->transposed) return sns_stored_to_f32(at->tensor, k, at->first, d->count, out, err);
+    float *tmp = malloc(d->count * sizeof *tmp);
+    if (!tmp) return sns_fail(err, SNS_NOMEM, "%s: no memory to transpose it", d->name);
+    sns_status s = sns_stored_to_f32(at->tensor, k, 0, d->count, tmp, err);
+    if (!s) transpose(out, tmp, d->dim[0], d->dim[1]);
+    free(tmp);
+    return s;
+}
+
+const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i) {
+    const float *data = sns_stored_f32(w->at[i].tensor);
+    return data && !w->at[i].transposed ? data + w->at[i].first : NULL;
+}
+
+/* An exponent of all ones is NaN or infinity; no branch in the loop, so that it vectorises. */
+sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, const float *data, size_t n,
+                                  sns_error *err) {
+    enum { STEP = 4096 };
+    for (size_t begin = 0; begin < n; begin += STEP) {
+        size_t end = n - begin < STEP ? n : begin + STEP;
+        uint32_t bad = 0;
+        for (size_t j = begin; j < end; j++) {
+            uint32_t bits;
+            memcpy(&bits, data + j, sizeof bits);
+            bad |= (bits & 0x7f800000u) == 0x7f800000u;
+        }
+        if (!bad) continue;
+        while (isfinite(data[begin])) begin++;
+        const sns_stored *t = w->at[i].tensor;
+        return sns_fail(err, SNS_FORMAT, "%s: tensor %s: element %zu is not a number", t->file,
+                        t->name, w->at[i].first + begin);
+    }
+    return SNS_OK;
+}
+
+sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const sns_layout *l,
+                              float *data, sns_error *err) {
+    (void)c;
+    sns_clip_weights w;
+    sns_status s = sns_clip_weights_open(dir, l, &w, err);
+    if (s) return s;
+    for (size_t i = 0; i < l->count && !s; i++) {
+        float *to = data + l->desc[i].offset;
+        s = sns_clip_weights_get(&w, l, i, to, err);
+        if (!s) s = sns_clip_weights_check(&w, i, to, l->desc[i].count, err);
+    }
+    sns_clip_weights_close(&w);
+    return s;
+}
