@@ -282,6 +282,22 @@ sns_status sns_clip_bind(sns_clip *m, const sns_layout *l, float *data, float *g
     return SNS_OK;
 }
 
+typedef struct user_visitor {
+    visitor v;
+    sns_clip_visit_fn visit;
+    void *user;
+} user_visitor;
+
+static bool visit_user(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+    user_visitor *self = (user_visitor *)v;
+    return self->visit(self->user, param, third, desc);
+}
+
+bool sns_clip_visit(sns_clip *m, sns_clip_visit_fn visit, void *user) {
+    user_visitor self = {.v.visit = visit_user, .visit = visit, .user = user};
+    return walk(&self.v, &m->config, m);
+}
+
 void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, uint64_t seed) {
     for (size_t i = 0; i < l->count; i++) {
         const sns_param_desc *d = &l->desc[i];

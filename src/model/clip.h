@@ -76,6 +76,12 @@ void sns_clip_free(sns_clip *m); /* not the data its parameters point to */
 /* Point every parameter into flat blocks laid out by sns_clip_layout; grad may be NULL. */
 sns_status sns_clip_bind(sns_clip *m, const sns_layout *l, float *data, float *grad,
                          sns_error *err);
+/* Call visit for every parameter in the layout's order. `third` is 0, 1 or 2 when the entry is the
+ * q, k or v part of param, which then has three times its rows; -1 otherwise. False stops the walk
+ * and is returned. */
+typedef bool (*sns_clip_visit_fn)(void *user, sns_param *param, int third,
+                                  const sns_param_desc *desc);
+bool sns_clip_visit(sns_clip *m, sns_clip_visit_fn visit, void *user);
 /* Fill a flat block with initial values (CLIP's, appendix of the paper) drawn from the seed. */
 void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, uint64_t seed);
 

@@ -31,10 +31,10 @@ static size_t mlp_width(sns_fields *f, size_t width) {
 
 static sns_status read_vision(sns_fields f, sns_act act, sns_clip_config *c) {
     static const harmless refused[] = {
-        {"timm_model_name", ""},   {"hf_model_name", ""},  {"ls_init_value", ""},
-        {"attentional_pool", ""},  {"no_ln_pre", ""},      {"pool_type", "tok"},
-        {"final_ln_after_pool", ""}, {"act_kwargs", ""},   {"norm_kwargs", ""},
-        {"pos_embed_type", "learnable"}, {"block_type", ""}, {"qk_norm", ""}};
+        {"timm_model_name", ""},         {"hf_model_name", ""}, {"ls_init_value", ""},
+        {"attentional_pool", ""},        {"no_ln_pre", ""},     {"pool_type", "tok"},
+        {"final_ln_after_pool", ""},     {"act_kwargs", ""},    {"norm_kwargs", ""},
+        {"pos_embed_type", "learnable"}, {"block_type", ""},    {"qk_norm", ""}};
     refuse_others(&f, refused, sizeof refused / sizeof refused[0]);
     if (f.object && json_is_array(json_object_get(f.object, "layers")))
         return sns_fields_fail(&f, SNS_UNSUPPORTED, "layers", "a ResNet; only ViT is computed");
@@ -55,9 +55,10 @@ static sns_status read_vision(sns_fields f, sns_act act, sns_clip_config *c) {
 
 static sns_status read_text(sns_fields f, sns_act act, sns_clip_config *c) {
     static const harmless refused[] = {
-        {"hf_model_name", ""},  {"ls_init_value", ""}, {"embed_cls", ""},  {"no_causal_mask", ""},
-        {"pool_type", "argmax"}, {"proj_type", "linear"}, {"proj_bias", ""}, {"act_kwargs", ""},
-        {"norm_kwargs", ""},    {"block_type", ""},    {"qk_norm", ""},    {"final_ln_after_pool", ""}};
+        {"hf_model_name", ""},  {"ls_init_value", ""},   {"embed_cls", ""},
+        {"no_causal_mask", ""}, {"pool_type", "argmax"}, {"proj_type", "linear"},
+        {"proj_bias", ""},      {"act_kwargs", ""},      {"norm_kwargs", ""},
+        {"block_type", ""},     {"qk_norm", ""},         {"final_ln_after_pool", ""}};
     refuse_others(&f, refused, sizeof refused / sizeof refused[0]);
     size_t width = sns_fields_size(&f, "width", 512);
     c->text = (sns_tower_config){.width = width,
@@ -78,8 +79,7 @@ sns_status sns_open_clip_config(json_t *root, const char *name, sns_clip_config 
                                 sns_error *err) {
     sns_fields top = {.object = root, .file = name, .err = err};
     sns_fields m = sns_fields_object(&top, "model_cfg", NULL);
-    if (!top.status && !m.object)
-        return sns_fields_fail(&top, SNS_FORMAT, "model_cfg", "missing");
+    if (!top.status && !m.object) return sns_fields_fail(&top, SNS_FORMAT, "model_cfg", "missing");
     if (top.status) return top.status;
     c->embed = sns_fields_size(&m, "embed_dim", 512);
     c->logit_scale_init = (float)sns_fields_number(&m, "init_logit_scale", 2.6592600);

@@ -38,7 +38,8 @@ typedef struct sns_clip_weights {
 
 /* Map dir's tensors and find every entry of the layout in them.
  * Errors: as sns_safetensors_open; SNS_MISSING (a tensor), SNS_SHAPE (the tensor and both shapes
- * are named; or a tensor of a layer that the configuration does not have), SNS_UNSUPPORTED (dtype). */
+ * are named; or a tensor of a layer that the configuration does not have), SNS_UNSUPPORTED (dtype).
+ */
 sns_status sns_clip_weights_open(const char *dir, const sns_layout *l, sns_clip_weights *out,
                                  sns_error *err);
 /* The same over open tensors; takes file (closed on failure too). */

@@ -67,7 +67,8 @@ static void open_clip_name(const char *hf, char *out, size_t size, int *third) {
 }
 
 static bool same_shape(const sns_stored *t, int dims, const size_t *dim) {
-    if (t->dims != dims) return t->count == 1 && dims <= 1 && t->dims <= 1 && (!dims || dim[0] == 1);
+    if (t->dims != dims)
+        return t->count == 1 && dims <= 1 && t->dims <= 1 && (!dims || dim[0] == 1);
     for (int i = 0; i < dims; i++)
         if (t->dim[i] != dim[i]) return false;
     return true;
@@ -130,8 +131,7 @@ static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *e
         sns_weight key = {.tensor = t};
         bool tower = false;
         for (size_t j = 0; j < 4; j++) tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
-        if (tower && !is_constant(t->name) &&
-            !bsearch(&key, used, n, sizeof key, compare_pointers))
+        if (tower && !is_constant(t->name) && !bsearch(&key, used, n, sizeof key, compare_pointers))
             s = sns_fail(err, SNS_SHAPE, "%s: tensor %s has no place in the configured model",
                          t->file, t->name);
     }
