@@ -1,0 +1,81 @@
+/* describe.c - a model in words, for people and for machines. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "embed/model_internal.h"
+#include <jansson.h>
+
+static const char *act_name(sns_act act) {
+    return act == SNS_ACT_GELU ? "gelu" : "quick_gelu";
+}
+
+static size_t count_parameters(const sns_layout *l, const char *prefix) {
+    size_t n = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (!strncmp(l->desc[i].name, prefix, strlen(prefix))) n += l->desc[i].count;
+    return n;
+}
+
+/* "F16", or "mixed" */
+static const char *stored_type(const sns_model *m) {
+    sns_dtype first = m->weights.at[0].tensor->dtype;
+    for (size_t i = 1; i < m->layout.count; i++)
+        if (m->weights.at[i].tensor->dtype != first) return "mixed";
+    return sns_dtype_name(first);
+}
+
+static void tower_line(sns_strbuf *b, const char *name, const sns_tower_config *c, size_t n) {
+    sns_strbuf_printf(b, "%-13s%zu layers, width %zu, %zu heads, MLP %zu, %s, %zu parameters\n",
+                      name, c->layers, c->width, c->heads, c->mlp, act_name(c->act), n);
+}
+
+static char *as_text(const sns_model *m, size_t vision, size_t text) {
+    const sns_clip_config *c = &m->config;
+    sns_strbuf b = {0};
+    sns_strbuf_printf(&b, "%-13s%s\n", "folder", m->dir);
+    sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu, temperature factor %.4g\n", "parameters",
+                      m->layout.total, c->embed, (double)m->scale);
+    tower_line(&b, "image tower", &c->vision, vision);
+    sns_strbuf_printf(&b, "%-13s%zu x %zu px in patches of %zu px\n", "pictures", c->image_px,
+                      c->image_px, c->patch_px);
+    tower_line(&b, "text tower", &c->text, text);
+    sns_strbuf_printf(&b, "%-13s%zu tokens, texts of up to %zu%s\n", "vocabulary", c->vocab,
+                      c->context, m->tokenizer ? "" : " (the folder has no tokenizer)");
+    sns_strbuf_printf(&b, "%-13s%zu tensors, %s, %zu bytes, %s names\n", "weights", m->layout.count,
+                      stored_type(m), sns_safetensors_bytes(m->weights.file),
+                      m->weights.open_clip ? "open_clip's" : "Hugging Face's");
+    sns_strbuf_printf(&b, "%-13s%s\n", "fingerprint", m->fingerprint);
+    if (b.failed) sns_strbuf_free(&b);
+    return b.data;
+}
+
+static json_t *tower_json(const sns_tower_config *c, size_t parameters) {
+    return json_pack("{s:I, s:I, s:I, s:I, s:s, s:I}", "width", (json_int_t)c->width, "layers",
+                     (json_int_t)c->layers, "heads", (json_int_t)c->heads, "mlp",
+                     (json_int_t)c->mlp, "activation", act_name(c->act), "parameters",
+                     (json_int_t)parameters);
+}
+
+static char *as_json(const sns_model *m, size_t vision, size_t text) {
+    const sns_clip_config *c = &m->config;
+    json_t *root = json_pack(
+        "{s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:b, s:I, s:s, s:I, s:s, s:s, s:o, s:o}",
+        "folder", m->dir, "parameters", (json_int_t)m->layout.total, "dim", (json_int_t)c->embed,
+        "scale", (double)m->scale, "image_px", (json_int_t)c->image_px, "patch_px",
+        (json_int_t)c->patch_px, "vocabulary", (json_int_t)c->vocab, "context",
+        (json_int_t)c->context, "tokenizer", m->tokenizer != NULL, "tensors",
+        (json_int_t)m->layout.count, "dtype", stored_type(m), "bytes",
+        (json_int_t)sns_safetensors_bytes(m->weights.file), "names",
+        m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
+        tower_json(&c->vision, vision), "text", tower_json(&c->text, text));
+    char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(root);
+    return text_out;
+}
+
+sns_status sns_model_describe(const sns_model *m, int json, char **text, sns_error *err) {
+    size_t vision = count_parameters(&m->layout, "vision_model.") +
+                    count_parameters(&m->layout, "visual_projection.");
+    size_t words = count_parameters(&m->layout, "text_");
+    *text = json ? as_json(m, vision, words) : as_text(m, vision, words);
+    return *text ? SNS_OK : sns_fail(err, SNS_NOMEM, "%s: no memory to describe it", m->dir);
+}

@@ -1,0 +1,118 @@
+/* model.c - opening a model's folder: configuration, weights, tokenizer and preprocessing together. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "embed/model_internal.h"
+#include <math.h>
+
+/* Small tensors are checked for NaN at once; the others when their tower is made ready. */
+enum { CHECK_AT_LOAD = 1 << 14 };
+
+static sns_status check_small_tensors(const sns_model *m, sns_error *err) {
+    float buffer[256];
+    for (size_t i = 0; i < m->layout.count; i++) {
+        const sns_stored *t = m->weights.at[i].tensor;
+        size_t n = m->layout.desc[i].count;
+        for (size_t at = 0; at < n && n <= CHECK_AT_LOAD; at += 256) {
+            size_t part = n - at < 256 ? n - at : 256;
+            sns_status s = sns_stored_to_f32(t, sns_kernels_get(), m->weights.at[i].first + at, part,
+                                             buffer, err);
+            if (!s) s = sns_clip_weights_check(&m->weights, i, buffer, part, err);
+            if (s) return s;
+        }
+    }
+    return SNS_OK;
+}
+
+static sns_status read_scale(sns_model *m, sns_error *err) {
+    const sns_param_desc *d = sns_layout_find(&m->layout, "logit_scale");
+    float t;
+    sns_status s = sns_clip_weights_get(&m->weights, &m->layout, (size_t)(d - m->layout.desc), &t,
+                                        err);
+    if (s) return s;
+    m->scale = expf(t);
+    if (isfinite(m->scale)) return SNS_OK;
+    return sns_fail(err, SNS_FORMAT, "%s: logit_scale %g is out of range", m->dir, (double)t);
+}
+
+static sns_status read_companions(sns_model *m, sns_error *err) {
+    sns_status s = sns_preprocess_read(m->dir, m->config.image_px, &m->prep, err);
+    if (!s && m->prep.crop_px != m->config.image_px)
+        s = sns_fail(err, SNS_MISMATCH,
+                     "%s: preprocessor_config.json makes pictures of %zu px, the model wants %zu",
+                     m->dir, m->prep.crop_px, m->config.image_px);
+    if (s) return s;
+    s = sns_tokenizer_load(m->dir, &m->tokenizer, err);
+    if (s == SNS_MISSING) return SNS_OK; /* said when a text comes */
+    if (!s && sns_tokenizer_vocab_size(m->tokenizer) > m->config.vocab)
+        s = sns_fail(err, SNS_MISMATCH, "%s: the tokenizer has %zu tokens, the model's table %zu",
+                     m->dir, sns_tokenizer_vocab_size(m->tokenizer), m->config.vocab);
+    return s;
+}
+
+static sns_status open_parts(sns_model *m, sns_error *err) {
+    sns_status s = sns_clip_config_read(m->dir, &m->config, err);
+    if (!s) s = sns_clip_layout(&m->config, &m->layout, err);
+    if (!s) s = sns_clip_new(&m->config, &m->clip, err);
+    if (!s) s = sns_clip_weights_open(m->dir, &m->layout, &m->weights, err);
+    if (!s) s = check_small_tensors(m, err);
+    if (!s) s = read_scale(m, err);
+    if (!s) s = read_companions(m, err);
+    if (!s) s = sns_model_take_fingerprint(m, err);
+    if (s) return s;
+    m->packed = calloc(m->layout.count, sizeof *m->packed);
+    m->converted = sns_arena_new();
+    if (!m->packed || !m->converted)
+        s = sns_fail(err, SNS_NOMEM, "%s: no memory for the model", m->dir);
+    return s;
+}
+
+sns_status sns_model_load(const char *dir, sns_model **out, sns_error *err) {
+    *out = NULL;
+    sns_model *m = calloc(1, sizeof *m);
+    if (!m) return sns_fail(err, SNS_NOMEM, "%s: no memory for the model", dir);
+    pthread_mutex_init(&m->lock, NULL);
+    m->dir = sns_strdup(dir);
+    sns_status s = m->dir ? open_parts(m, err)
+                          : sns_fail(err, SNS_NOMEM, "%s: no memory for the model", dir);
+    if (s)
+        sns_model_free(m);
+    else
+        *out = m;
+    return s;
+}
+
+void sns_model_free(sns_model *m) {
+    if (!m) return;
+    for (size_t i = 0; m->packed && i < m->layout.count; i++) sns_packed_free(m->packed[i]);
+    free(m->packed);
+    sns_arena_free(m->converted);
+    sns_tokenizer_free(m->tokenizer);
+    sns_clip_weights_close(&m->weights);
+    sns_clip_free(m->clip);
+    sns_layout_free(&m->layout);
+    pthread_mutex_destroy(&m->lock);
+    free(m->dir);
+    free(m);
+}
+
+size_t sns_model_dim(const sns_model *m) {
+    return m->config.embed;
+}
+
+float sns_model_scale(const sns_model *m) {
+    return m->scale;
+}
+
+const char *sns_model_fingerprint(const sns_model *m) {
+    return m->fingerprint;
+}
+
+size_t sns_model_image_px(const sns_model *m) {
+    return m->config.image_px;
+}
+
+sns_status sns_model_prepare_image(const sns_model *m, const sns_image *image, float *out,
+                                   sns_error *err) {
+    return sns_preprocess_run(&m->prep, sns_kernels_get(), image->rgb, image->width_px,
+                              image->height_px, out, err);
+}
