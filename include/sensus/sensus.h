@@ -7,4 +7,5 @@
 #include <sensus/tokenizer.h>
 #include <sensus/model.h>
 #include <sensus/embed.h>
+#include <sensus/train.h>
 #endif

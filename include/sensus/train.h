@@ -1,0 +1,106 @@
+/* train.h - contrastive pre-training of a CLIP model from pairs of pictures and texts.
+ *
+ * Radford et al. 2021, figure 3: both towers encode a batch, every picture is compared with every
+ * text, and a symmetric cross-entropy pulls the true pairs together. The run is a folder:
+ *   checkpoint-STEP.safetensors  parameters, moments, position; the last two are kept
+ *   model/                       what the newest checkpoint ships, in Hugging Face's layout
+ *   log.jsonl, curve.svg         one line a step or so, and its picture */
+#ifndef SENSUS_TRAIN_H
+#define SENSUS_TRAIN_H
+#include <sensus/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A transformer tower: width C, number of blocks, number of heads (C / heads = head width). */
+typedef struct sns_tower_size {
+    size_t width, layers, heads;
+} sns_tower_size;
+
+typedef enum sns_train_phase { SNS_TRAIN_LOADING, SNS_TRAIN_STEP, SNS_TRAIN_SAVED } sns_train_phase;
+
+/* What the progress callback sees. Valid during the call only. */
+typedef struct sns_train_progress {
+    sns_train_phase phase;
+    size_t done, total;        /* LOADING: pictures; otherwise steps */
+    size_t epoch;              /* from 0 */
+    double loss, loss_average; /* of this step; an exponential average */
+    double accuracy;           /* of the batch: pictures whose best text is their own, 0 ... 1 */
+    double lr, scale;          /* learning rate; exp(t) */
+    double grad_norm;          /* before clipping */
+    double samples_per_second, seconds_left;
+    double recall10;        /* newest held-out text -> image recall@10; negative: none yet */
+    const char *checkpoint; /* SAVED: the file */
+} sns_train_progress;
+
+typedef struct sns_train_options {
+    /* Data: tar shards (x.jpg|png|webp + x.txt|json), .csv (image,caption) and .jsonl manifests;
+     * patterns with * ? [ are expanded. A sample's json: {"captions": {"en": ["a dog", ...], ...}}
+     * or {"caption": "a dog"}, and optionally "concept" (two samples of one concept never meet in
+     * a batch) and "flip": false (never mirror this picture). */
+    const char *const *data;
+    size_t data_count;
+    const char *val;           /* held-out data for retrieval; NULL: none */
+    size_t val_every;          /* steps between measurements; 500 */
+    const char *tokenizer_dir; /* required unless init_dir has one */
+    const char *out_dir;       /* required */
+    const char *init_dir;      /* start from this model's weights and geometry; NULL: random */
+    const char *config_dir;    /* take the geometry from this folder's config.json; NULL: below */
+
+    size_t image_px, patch_px;   /* 64, 8 */
+    sns_tower_size vision, text; /* 192/6/3, 192/4/3 */
+    size_t embed, context;       /* 256, 32 */
+
+    size_t batch;                        /* 256 */
+    size_t steps;                        /* 0: as `epochs` says */
+    size_t epochs;                       /* 10; used when steps is 0 */
+    double lr, min_lr, weight_decay;     /* 1e-3, 0, 0.1 */
+    double beta1, beta2, eps, clip_norm; /* 0.9, 0.98, 1e-6, 1 */
+    size_t warmup;                       /* 500 steps */
+    double ema;                          /* decay of averaged weights; 0: none */
+    double crop_scale;                   /* least area of a random crop; 0.6 */
+    double jitter;                       /* of brightness, contrast, colour; 0.1 */
+    int no_flip;                         /* nonzero: never mirror */
+    const char *lang_weight;             /* "en=0.4,de=0.1"; "en=0.4" */
+    uint64_t seed;                       /* 1 */
+    size_t threads;                      /* 0: as OpenMP decides */
+    size_t loader_threads;               /* 1 */
+    size_t cache_mb;                     /* of decoded pictures; 4096 */
+    size_t cache_px;                     /* their side; 0: 1.25 * image_px */
+    size_t save_every;                   /* steps; 0: by time only */
+    double save_minutes;                 /* 10; 0: by steps only */
+    size_t log_every;                    /* steps; 10 */
+    int resume;                          /* go on from out_dir's newest checkpoint */
+    const char *dtype;                   /* of model/: "F16" or "F32"; "F16" */
+
+    /* Called between steps by the training thread; nonzero stops as `cancel` does. */
+    int (*progress)(void *user, const sns_train_progress *p);
+    /* One line for each sample that is left out; any thread, one at a time. */
+    void (*warn)(void *user, const char *message);
+    void *user;
+    /* Set to nonzero from anywhere (a signal handler too): the step is finished, a checkpoint is
+     * written and sns_train returns SNS_CANCELLED. */
+    const volatile int *cancel;
+} sns_train_options;
+
+typedef struct sns_train_result {
+    size_t samples, captions, skipped; /* of the data; skipped: unreadable or incomplete */
+    size_t concepts, languages;
+    size_t steps, first_step; /* done in all; where this call began */
+    double loss;              /* exponential average at the end */
+    double recall10;          /* held out; negative: not measured */
+    double seconds;
+    double wait_seconds, forward_seconds, backward_seconds, update_seconds; /* of `seconds` */
+} sns_train_result;
+
+/* The defaults named above. */
+SNS_API void sns_train_defaults(sns_train_options *o);
+
+/* Train until the last step. Everything random follows from `seed`: the same options and data give
+ * the same bytes for any number of threads, and a run that was killed and resumed gives the bytes
+ * of one that was not.
+ * Errors: SNS_ARG (options that do not fit each other or the data), SNS_MISSING, SNS_IO (out_dir,
+ * disk full: the previous checkpoint stays), SNS_FORMAT (also: the loss is not finite), SNS_SHAPE,
+ * SNS_MISMATCH (resume with other data, geometry or seed), SNS_CANCELLED (saved), SNS_NOMEM.
+ * result may be NULL. */
+SNS_API sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_error *err);
+#endif

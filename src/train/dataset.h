@@ -1,0 +1,76 @@
+/* dataset.h - the samples of a training set: where each picture's bytes are, its captions, its
+ * concept; read from tar shards and from CSV and JSONL manifests. */
+#ifndef SNS_TRAIN_DATASET_H
+#define SNS_TRAIN_DATASET_H
+#include <sensus/image.h>
+#include <sensus/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SNS_LANGS_MAX = 1024,
+    SNS_CAPTION_BYTES_MAX = 1 << 16,
+    SNS_CAPTIONS_PER_SAMPLE_MAX = 1 << 14,
+    SNS_RECORD_BYTES_MAX = 1 << 24 /* one sample's json, one manifest line */
+};
+
+typedef struct sns_caption {
+    size_t text; /* offset into the pool */
+    uint32_t size;
+    uint16_t lang;
+} sns_caption;
+
+typedef struct sns_sample {
+    const unsigned char *bytes; /* the picture in a mapped shard; NULL: a file */
+    size_t size;
+    size_t name;          /* offset into the pool: its path, or its name in the shard */
+    size_t first_caption; /* captions of one language follow each other */
+    uint32_t caption_count;
+    uint64_t concept; /* hash; 0: none */
+    bool flip;        /* may be mirrored */
+    uint8_t *square;  /* decoded centre square [side, side, 3], or NULL */
+    uint32_t side;
+} sns_sample;
+
+typedef struct sns_dataset sns_dataset;
+
+/* What is told about a sample that is left out. */
+typedef void (*sns_warn_fn)(void *user, const char *message);
+
+/* Read every source (shell patterns are expanded, in sorted order). Samples without a picture or
+ * without a caption are left out, told to warn (NULL ok) and counted as skipped.
+ * Errors: SNS_MISSING (no such file), SNS_UNSUPPORTED (unknown ending), SNS_FORMAT (a damaged
+ * shard), SNS_ARG (no sample in it all), SNS_IO, SNS_NOMEM. */
+sns_status sns_dataset_open(const char *const *sources, size_t source_count, sns_warn_fn warn,
+                            void *user, sns_dataset **out, sns_error *err);
+/* One source held in memory, as if it were a file of this name: what the fuzzer calls. Pictures
+ * named by manifests are looked up on the disk. The bytes must outlive the data set. */
+sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t size,
+                                   sns_warn_fn warn, void *user, sns_dataset **out, sns_error *err);
+void sns_dataset_free(sns_dataset *d);
+
+size_t sns_dataset_count(const sns_dataset *d);
+sns_sample *sns_dataset_sample(const sns_dataset *d, size_t i);
+size_t sns_dataset_caption_count(const sns_dataset *d);
+const sns_caption *sns_dataset_caption(const sns_dataset *d, size_t i);
+/* NUL-terminated bytes of the pool. */
+const char *sns_dataset_text(const sns_dataset *d, size_t offset);
+size_t sns_dataset_lang_count(const sns_dataset *d);
+const char *sns_dataset_lang(const sns_dataset *d, size_t i); /* "" : not stated */
+size_t sns_dataset_skipped(const sns_dataset *d);
+/* Distinct concepts, every sample without one counted on its own. */
+size_t sns_dataset_concepts(const sns_dataset *d);
+/* A hash of all captions, concepts and picture sizes: another data set has another one. */
+uint64_t sns_dataset_fingerprint(const sns_dataset *d);
+
+/* Decode the picture of a sample: its centre square, reduced to side_px when larger. Malloc'd. */
+sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
+                              uint32_t *side, sns_error *err);
+/* Decode all pictures, keep as many as fit in budget_bytes (sample->square), and drop the samples
+ * whose picture cannot be read. `tick` (NULL ok) is called now and then with how many are done;
+ * nonzero stops with SNS_CANCELLED. */
+sns_status sns_dataset_decode_all(sns_dataset *d, size_t side_px, size_t budget_bytes,
+                                  int (*tick)(void *user, size_t done, size_t total), void *user,
+                                  sns_error *err);
+#endif

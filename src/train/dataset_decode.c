@@ -1,0 +1,98 @@
+/* dataset_decode.c - pictures of a data set in memory: decoded once, centre square, reduced.
+ *
+ * At inference CLIP scales the shorter side to S and takes the centre S x S, so the model never
+ * sees more than the centre square; training keeps just that. Decoding a JPEG again in every epoch
+ * would cost more than a small model's own step. */
+#include "base/error.h"
+#include "prep/preprocess.h"
+#include "train/dataset_internal.h"
+
+sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
+                              uint32_t *side, sns_error *err) {
+    const sns_sample *s = &d->samples[i];
+    const char *name = sns_dataset_text(d, s->name);
+    sns_image_options options = {.target_px = side_px};
+    sns_image image = {0};
+    *square = NULL;
+    sns_status st = s->bytes ? sns_image_decode(s->bytes, s->size, name, &options, &image, err)
+                             : sns_image_load(name, &options, &image, err);
+    if (st) return st;
+    size_t w = image.width_px, h = image.height_px, cut = w < h ? w : h;
+    size_t out = cut < side_px ? cut : side_px;
+    double x0 = (double)(w - cut) / 2, y0 = (double)(h - cut) / 2;
+    uint8_t *rgb = out ? malloc(out * out * 3) : NULL;
+    if (!rgb)
+        st = sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", name, out, out);
+    else
+        st = sns_resize_bicubic(image.rgb, w, h, x0, y0, x0 + (double)cut, y0 + (double)cut, rgb,
+                                out, out, err);
+    sns_image_free(&image);
+    if (st) {
+        free(rgb);
+        return st;
+    }
+    *square = rgb;
+    *side = (uint32_t)out;
+    return SNS_OK;
+}
+
+/* Remove the samples marked bad, keeping the order. */
+static void drop_bad(sns_dataset *d, const unsigned char *bad) {
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (bad[i])
+            free(d->samples[i].square);
+        else
+            d->samples[kept++] = d->samples[i];
+    }
+    d->count = kept;
+}
+
+/* Decode samples [from, to); bad ones are marked, their reason is told. */
+static sns_status decode_range(sns_dataset *d, size_t from, size_t to, size_t side_px,
+                               unsigned char *bad, sns_error *err) {
+    sns_status failed = SNS_OK;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = from; i < to; i++) {
+        sns_sample *s = &d->samples[i];
+        sns_error why;
+        sns_status st = sns_dataset_decode(d, i, side_px, &s->square, &s->side, &why);
+        if (!st) continue;
+        bad[i] = 1;
+#pragma omp critical(sns_dataset_decode_range)
+        {
+            if (st == SNS_NOMEM) failed = sns_fail(err, st, "%s", why.message);
+            sns_dataset_skip(d, "%s", why.message);
+        }
+    }
+    return failed;
+}
+
+sns_status sns_dataset_decode_all(sns_dataset *d, size_t side_px, size_t budget_bytes,
+                                  int (*tick)(void *user, size_t done, size_t total), void *user,
+                                  sns_error *err) {
+    enum { PORTION = 512 };
+    size_t held = 0;
+    unsigned char *bad = calloc(d->count, 1);
+    if (!bad) return sns_fail(err, SNS_NOMEM, "no memory for %zu samples", d->count);
+    sns_status s = SNS_OK;
+    for (size_t i = 0; i < d->count && !s; i += PORTION) {
+        size_t end = i + PORTION < d->count ? i + PORTION : d->count;
+        s = decode_range(d, i, end, side_px, bad, err);
+        for (size_t j = i; j < end; j++) {
+            sns_sample *p = &d->samples[j];
+            size_t bytes = (size_t)p->side * p->side * 3;
+            if (p->square && held + bytes > budget_bytes) {
+                free(p->square);
+                p->square = NULL;
+            }
+            if (p->square) held += bytes;
+        }
+        if (!s && tick && tick(user, end, d->count))
+            s = sns_fail(err, SNS_CANCELLED, "stopped while reading pictures");
+    }
+    drop_bad(d, bad);
+    free(bad);
+    if (!s && !d->count) s = sns_fail(err, SNS_FORMAT, "none of the pictures can be read");
+    return s;
+}

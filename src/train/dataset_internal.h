@@ -1,0 +1,49 @@
+/* dataset_internal.h - building a data set; shared by the readers of its sources. */
+#ifndef SNS_TRAIN_DATASET_INTERNAL_H
+#define SNS_TRAIN_DATASET_INTERNAL_H
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "train/dataset.h"
+
+struct sns_dataset {
+    sns_map *maps;
+    size_t map_count;
+    sns_sample *samples;
+    size_t count, sample_capacity;
+    sns_caption *captions;
+    size_t caption_count, caption_capacity;
+    sns_strbuf pool;
+    char lang[SNS_LANGS_MAX][16];
+    size_t lang_count, skipped;
+    sns_warn_fn warn;
+    void *user;
+};
+
+/* A sample under construction: captions are added to the data set after sns_dataset_begin. */
+typedef struct sns_draft {
+    sns_sample sample;
+    bool directional; /* a caption says left or right */
+} sns_draft;
+
+/* Tell about a sample that is left out, and count it. */
+void sns_dataset_skip(sns_dataset *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* FNV-1a, never 0. */
+uint64_t sns_dataset_hash(const void *bytes, size_t n);
+
+void sns_dataset_begin(sns_dataset *d, sns_draft *draft);
+/* White space at the ends is dropped; empty captions are passed over. SNS_LIMIT, SNS_NOMEM. */
+sns_status sns_dataset_add_caption(sns_dataset *d, sns_draft *draft, const char *lang,
+                                   const char *text, size_t size, sns_error *err);
+/* A sample's json: captions, concept, flip. SNS_FORMAT, SNS_LIMIT, SNS_NOMEM. *image (malloc'd;
+ * image NULL ok) <- the picture's path, NULL when there is none. */
+sns_status sns_dataset_add_json(sns_dataset *d, sns_draft *draft, const char *text, size_t size,
+                                char **image, sns_error *err);
+/* Keep the draft as a sample of this name (path or member), or drop its captions again. */
+sns_status sns_dataset_commit(sns_dataset *d, sns_draft *draft, const char *name, sns_error *err);
+void sns_dataset_discard(sns_dataset *d, const sns_draft *draft);
+
+/* The readers: dataset_shard.c, dataset_manifest.c. `path` also places relative pictures. */
+sns_status sns_dataset_read_shard(sns_dataset *d, const char *path, sns_map map, sns_error *err);
+sns_status sns_dataset_read_csv(sns_dataset *d, const char *path, sns_map map, sns_error *err);
+sns_status sns_dataset_read_jsonl(sns_dataset *d, const char *path, sns_map map, sns_error *err);
+#endif

@@ -1,0 +1,200 @@
+/* loader.c - a ring of batches filled in parallel, delivered in order.
+ *
+ * A thread takes the next step's number and its samples under the lock (the sampler is sequential),
+ * then prepares the batch without it. What is random in a batch follows from (seed, step, place)
+ * only, so neither the number of threads nor where a run was resumed can change it. */
+#include "train/loader.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/caption_draw.h"
+#include "train/sampler.h"
+#include <pthread.h>
+
+enum { DEPTH = 4, THREADS_MAX = 64, SUBSTITUTES = 16 };
+
+struct sns_loader {
+    sns_loader_options o;
+    sns_lang_weights weights;
+    sns_sampler *sampler;
+    sns_batch slot[DEPTH];
+    bool ready[DEPTH];
+    uint8_t *scratch[THREADS_MAX]; /* [S, S, 3] each */
+    pthread_t thread[THREADS_MAX];
+    size_t thread_count, started;
+    size_t next_make, next_take; /* steps */
+    bool lent, closing;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+typedef struct worker {
+    sns_loader *loader;
+    size_t index;
+} worker;
+
+/* One picture into out [3, S, S]. A file that became unreadable since the start is replaced by the
+ * sample after it, which *sample then names. */
+static sns_status load_picture(const sns_loader_options *o, uint32_t *sample, uint64_t counter,
+                               uint8_t *scratch, float *out, sns_error *err) {
+    size_t n = sns_dataset_count(o->data);
+    sns_status s = SNS_OK;
+    for (size_t attempt = 0; attempt < SUBSTITUTES; attempt++) {
+        const sns_sample *p = sns_dataset_sample(o->data, *sample);
+        uint8_t *square = p->square;
+        uint32_t side = p->side;
+        if (!square) s = sns_dataset_decode(o->data, *sample, o->cache_px, &square, &side, err);
+        if (!s) {
+            sns_rng rng;
+            sns_rng_seed_at(&rng, o->seed, SNS_STREAM_AUGMENT, counter);
+            s = sns_augment_run(&o->augment, &rng, p->flip && !o->no_flip, square, side, scratch,
+                                out, err);
+            if (!p->square) free(square);
+            return s;
+        }
+        *sample = (uint32_t)((*sample + 1) % n);
+    }
+    return s;
+}
+
+static sns_status load_text(const sns_loader *l, uint32_t sample, uint64_t counter, uint32_t *ids,
+                            size_t *count, sns_error *err) {
+    sns_rng rng;
+    sns_rng_seed_at(&rng, l->o.seed, SNS_STREAM_CAPTION, counter);
+    const sns_caption *c = sns_dataset_caption(
+        l->o.data, sns_caption_draw(l->o.data, sample, &l->weights, &rng));
+    return sns_tokenizer_encode(l->o.tokenizer, sns_dataset_text(l->o.data, c->text), c->size,
+                                l->o.context, ids, count, err);
+}
+
+static void fill_batch(sns_loader *l, sns_batch *b, uint8_t *scratch) {
+    size_t S = l->o.augment.image_px, at = 0;
+    b->status = SNS_OK;
+    b->starts[0] = 0;
+    for (size_t i = 0; i < l->o.batch && !b->status; i++) {
+        uint64_t counter = (uint64_t)b->step * l->o.batch + i;
+        size_t count = 0;
+        b->status = load_picture(&l->o, &b->sample[i], counter, scratch, b->pixels + i * 3 * S * S,
+                                 &b->error);
+        if (!b->status)
+            b->status = load_text(l, b->sample[i], counter, b->ids + at, &count, &b->error);
+        at += count;
+        b->starts[i + 1] = at;
+    }
+}
+
+/* Wait for a free slot; NULL when the loader closes. The lock is held. */
+static sns_batch *take_slot(sns_loader *l) {
+    while (!l->closing && l->next_make - l->next_take + l->lent >= DEPTH)
+        pthread_cond_wait(&l->changed, &l->lock);
+    if (l->closing) return NULL;
+    sns_batch *b = &l->slot[l->next_make % DEPTH];
+    b->step = l->next_make++;
+    b->epoch = sns_sampler_next(l->sampler, b->sample);
+    return b;
+}
+
+static void *work(void *arg) {
+    worker w = *(worker *)arg;
+    sns_loader *l = w.loader;
+    free(arg);
+    pthread_mutex_lock(&l->lock);
+    for (sns_batch *b; (b = take_slot(l));) {
+        pthread_mutex_unlock(&l->lock);
+        fill_batch(l, b, l->scratch[w.index]);
+        pthread_mutex_lock(&l->lock);
+        l->ready[b->step % DEPTH] = true;
+        pthread_cond_broadcast(&l->changed);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+sns_status sns_loader_next(sns_loader *l, const sns_batch **batch, sns_error *err) {
+    pthread_mutex_lock(&l->lock);
+    l->lent = false;
+    pthread_cond_broadcast(&l->changed);
+    size_t slot = l->next_take % DEPTH;
+    while (!l->ready[slot]) pthread_cond_wait(&l->changed, &l->lock);
+    l->ready[slot] = false;
+    l->next_take++;
+    l->lent = true;
+    pthread_mutex_unlock(&l->lock);
+    const sns_batch *b = &l->slot[slot];
+    *batch = b;
+    return b->status ? sns_fail(err, b->status, "%s", b->error.message) : SNS_OK;
+}
+
+static bool allocate(sns_loader *l) {
+    size_t B = l->o.batch, S = l->o.augment.image_px;
+    bool ok = true;
+    for (size_t i = 0; i < DEPTH; i++) {
+        sns_batch *b = &l->slot[i];
+        b->pixels = sns_aligned_alloc(B * 3 * S * S * sizeof(float));
+        b->ids = calloc(B * l->o.context, sizeof *b->ids);
+        b->starts = calloc(B + 1, sizeof *b->starts);
+        b->sample = calloc(B, sizeof *b->sample);
+        ok = ok && b->pixels && b->ids && b->starts && b->sample;
+    }
+    for (size_t i = 0; i < l->thread_count; i++) {
+        l->scratch[i] = malloc(S * S * 3);
+        ok = ok && l->scratch[i];
+    }
+    return ok;
+}
+
+static sns_status start_threads(sns_loader *l, sns_error *err) {
+    for (; l->started < l->thread_count; l->started++) {
+        worker *w = malloc(sizeof *w);
+        if (w) *w = (worker){l, l->started};
+        if (!w || pthread_create(&l->thread[l->started], NULL, work, w)) {
+            free(w);
+            return sns_fail(err, SNS_NOMEM, "cannot start a loader thread");
+        }
+    }
+    return SNS_OK;
+}
+
+sns_status sns_loader_new(const sns_loader_options *o, sns_loader **out, sns_error *err) {
+    sns_loader *l = calloc(1, sizeof *l);
+    *out = NULL;
+    if (!l) return sns_fail(err, SNS_NOMEM, "no memory for the loader");
+    l->o = *o;
+    l->thread_count = o->threads < 1 ? 1 : o->threads > THREADS_MAX ? THREADS_MAX : o->threads;
+    l->next_make = l->next_take = o->first_step;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    sns_status s = sns_lang_weights_parse(o->lang_weight, o->data, &l->weights, err);
+    if (!s)
+        s = sns_sampler_new(o->concepts, sns_dataset_count(o->data), o->batch, o->seed, &l->sampler,
+                            err);
+    if (!s && !allocate(l)) s = sns_fail(err, SNS_NOMEM, "no memory for batches of %zu", o->batch);
+    for (size_t i = 0; i < o->first_step && !s; i++)
+        sns_sampler_next(l->sampler, l->slot[0].sample);
+    if (!s) s = start_threads(l, err);
+    if (s) {
+        sns_loader_free(l);
+        return s;
+    }
+    *out = l;
+    return SNS_OK;
+}
+
+void sns_loader_free(sns_loader *l) {
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->closing = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    for (size_t i = 0; i < l->started; i++) pthread_join(l->thread[i], NULL);
+    for (size_t i = 0; i < DEPTH; i++) {
+        sns_aligned_free(l->slot[i].pixels);
+        free(l->slot[i].ids);
+        free(l->slot[i].starts);
+        free(l->slot[i].sample);
+    }
+    for (size_t i = 0; i < l->thread_count; i++) free(l->scratch[i]);
+    sns_sampler_free(l->sampler);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}

@@ -1,0 +1,311 @@
+/* train_setup.c - checks options, reads data, model and tokenizer, takes up a checkpoint; saves. */
+#include "train/train_setup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "train/sampler.h"
+#include <math.h>
+
+enum { TOKENIZER_BYTES_MAX = 1 << 28 };
+
+void sns_train_defaults(sns_train_options *o) {
+    *o = (sns_train_options){.val_every = 500,
+                             .image_px = 64,
+                             .patch_px = 8,
+                             .vision = {192, 6, 3},
+                             .text = {192, 4, 3},
+                             .embed = 256,
+                             .context = 32,
+                             .batch = 256,
+                             .epochs = 10,
+                             .lr = 1e-3,
+                             .weight_decay = 0.1,
+                             .beta1 = 0.9,
+                             .beta2 = 0.98,
+                             .eps = 1e-6,
+                             .clip_norm = 1,
+                             .warmup = 500,
+                             .crop_scale = 0.6,
+                             .jitter = 0.1,
+                             .lang_weight = "en=0.4",
+                             .seed = 1,
+                             .loader_threads = 1,
+                             .cache_mb = 4096,
+                             .save_minutes = 10,
+                             .log_every = 10,
+                             .dtype = "F16"};
+}
+
+static sns_status check_options(const sns_train_options *o, sns_error *err) {
+    if (!o->data_count) return sns_fail(err, SNS_ARG, "no training data given");
+    if (!o->out_dir || !*o->out_dir) return sns_fail(err, SNS_ARG, "no output folder given");
+    if (!o->tokenizer_dir && !o->init_dir) return sns_fail(err, SNS_ARG, "no tokenizer given");
+    if (o->batch < 2 || o->batch > 65536)
+        return sns_fail(err, SNS_ARG, "batch %zu: must be 2 to 65536", o->batch);
+    if (!o->steps && !o->epochs) return sns_fail(err, SNS_ARG, "neither steps nor epochs given");
+    if (!(o->lr > 0) || !(o->min_lr >= 0) || !(o->weight_decay >= 0) || !(o->eps > 0))
+        return sns_fail(err, SNS_ARG, "learning rate, weight decay or eps is out of range");
+    if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
+        return sns_fail(err, SNS_ARG, "beta1 and beta2 must be in [0, 1)");
+    if (!(o->ema >= 0 && o->ema < 1))
+        return sns_fail(err, SNS_ARG, "ema %g: must be in [0, 1)", o->ema);
+    if (!(o->crop_scale > 0 && o->crop_scale <= 1) || !(o->jitter >= 0 && o->jitter < 1))
+        return sns_fail(err, SNS_ARG, "crop scale or jitter is out of range");
+    if (o->cache_px > 4096) return sns_fail(err, SNS_ARG, "cache of %zu pixels", o->cache_px);
+    if (!o->dtype || (strcmp(o->dtype, "F16") && strcmp(o->dtype, "F32")))
+        return sns_fail(err, SNS_ARG, "dtype '%s': must be F16 or F32",
+                        o->dtype ? o->dtype : "(none)");
+    return SNS_OK;
+}
+
+static sns_tower_config tower(const sns_tower_size *s) {
+    return (sns_tower_config){s->width,     s->layers,          s->heads,
+                              4 * s->width, SNS_ACT_QUICK_GELU, 1e-5f};
+}
+
+static sns_status set_geometry(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    const char *dir = o->init_dir ? o->init_dir : o->config_dir;
+    size_t vocab = sns_tokenizer_vocab_size(r->tokenizer);
+    if (dir) {
+        sns_status s = sns_clip_config_read(dir, &r->config, err);
+        if (s) return s;
+        if (vocab > r->config.vocab)
+            return sns_fail(err, SNS_SHAPE,
+                            "the tokenizer in %s has %zu tokens, the model in %s %zu",
+                            r->tokenizer_dir, vocab, dir, r->config.vocab);
+    } else {
+        r->config = (sns_clip_config){.vision = tower(&o->vision),
+                                      .text = tower(&o->text),
+                                      .image_px = o->image_px,
+                                      .patch_px = o->patch_px,
+                                      .vocab = vocab,
+                                      .context = o->context,
+                                      .embed = o->embed,
+                                      .logit_scale_init = logf(1 / 0.07f)};
+    }
+    r->config.start_id = sns_tokenizer_start_id(r->tokenizer);
+    r->config.end_id = sns_tokenizer_end_id(r->tokenizer);
+    sns_status s = sns_clip_config_check(&r->config, err);
+    if (s) return s;
+    sns_preprocess_default(&r->preprocess, r->config.image_px);
+    return dir ? sns_preprocess_read(dir, r->config.image_px, &r->preprocess, err) : SNS_OK;
+}
+
+static sns_status allocate_model(sns_run *r, sns_error *err) {
+    sns_status s = sns_clip_layout(&r->config, &r->layout, err);
+    if (s) return s;
+    size_t n = r->layout.total, bytes = n * sizeof(float);
+    sns_train_state *t = &r->state;
+    t->total = n;
+    t->params = sns_aligned_calloc(bytes);
+    t->m = sns_aligned_calloc(bytes);
+    t->v = sns_aligned_calloc(bytes);
+    if (r->o.ema > 0) t->ema = sns_aligned_calloc(bytes);
+    r->grads = sns_aligned_calloc(bytes);
+    r->norm_scratch = calloc(sns_norm_chunks(n), sizeof(double));
+    r->tape = sns_tape_new(r->k, true);
+    if (!t->params || !t->m || !t->v || (r->o.ema > 0 && !t->ema) || !r->grads ||
+        !r->norm_scratch || !r->tape)
+        return sns_fail(err, SNS_NOMEM, "no memory for %zu parameters", n);
+    if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
+    if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
+    if ((s = sns_clip_new(&r->config, &r->averaged, err))) return s;
+    return sns_clip_bind(r->averaged, &r->layout, t->ema ? t->ema : t->params, NULL, err);
+}
+
+typedef struct ticker {
+    sns_run *r;
+} ticker;
+
+static int tick(void *user, size_t done, size_t total) {
+    const sns_train_options *o = &((ticker *)user)->r->o;
+    sns_train_progress p = {
+        .phase = SNS_TRAIN_LOADING, .done = done, .total = total, .recall10 = -1};
+    if (o->cancel && *o->cancel) return 1;
+    return o->progress ? o->progress(o->user, &p) : 0;
+}
+
+static sns_status read_data(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    sns_status s = sns_dataset_open(o->data, o->data_count, o->warn, o->user, &r->data, err);
+    if (!s && o->val) s = sns_dataset_open(&o->val, 1, o->warn, o->user, &r->val, err);
+    if (s) return s;
+    if (sns_dataset_count(r->data) < o->batch)
+        return sns_fail(err, SNS_ARG, "a batch of %zu is larger than the data: %zu samples",
+                        o->batch, sns_dataset_count(r->data));
+    ticker t = {r};
+    size_t budget = o->cache_mb << 20;
+    s = sns_dataset_decode_all(r->data, o->cache_px, budget, tick, &t, err);
+    if (!s && r->val)
+        s = sns_dataset_decode_all(r->val, r->config.image_px, budget / 8, NULL, NULL, err);
+    if (s) return s;
+    size_t n = sns_dataset_count(r->data);
+    r->concepts = calloc(n, sizeof *r->concepts);
+    if (!r->concepts) return sns_fail(err, SNS_NOMEM, "no memory for %zu samples", n);
+    for (size_t i = 0; i < n; i++) r->concepts[i] = sns_dataset_sample(r->data, i)->concept;
+    return SNS_OK;
+}
+
+/* Steps of `epochs` whole epochs. */
+static sns_status count_steps(sns_run *r, sns_error *err) {
+    sns_sampler *sampler;
+    if (r->o.steps) return SNS_OK;
+    uint32_t *batch = calloc(r->o.batch, sizeof *batch);
+    if (!batch) return sns_fail(err, SNS_NOMEM, "no memory for a batch");
+    sns_status s = sns_sampler_new(r->concepts, sns_dataset_count(r->data), r->o.batch, r->o.seed,
+                                   &sampler, err);
+    if (!s) {
+        while (sns_sampler_next(sampler, batch) < r->o.epochs) r->o.steps++;
+        sns_sampler_free(sampler);
+    }
+    free(batch);
+    return s;
+}
+
+static void set_identity(sns_run *r) {
+    const sns_clip_config *c = &r->config;
+    sns_train_state *t = &r->state;
+    t->seed = r->o.seed;
+    t->batch = r->o.batch;
+    t->data = sns_dataset_fingerprint(r->data);
+    snprintf(t->geometry, sizeof t->geometry, "%zu/%zu %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu",
+             c->image_px, c->patch_px, c->vision.width, c->vision.layers, c->vision.heads,
+             c->vision.mlp, c->text.width, c->text.layers, c->text.heads, c->text.mlp, c->embed,
+             c->context, c->vocab);
+}
+
+/* Initial weights, or those of the newest checkpoint. */
+static sns_status set_start(sns_run *r, sns_error *err) {
+    sns_train_state *t = &r->state;
+    sns_error none;
+    size_t step;
+    bool found = !sns_checkpoint_newest(r->o.out_dir, r->checkpoint, &step, &none);
+    if (found && !r->o.resume)
+        return sns_fail(err, SNS_ARG,
+                        "%s holds a run at step %zu: resume it or choose another folder",
+                        r->o.out_dir, step);
+    if (found) {
+        sns_status s = sns_checkpoint_load(r->checkpoint, t, r->k, err);
+        r->saved_step = t->step;
+        return s;
+    }
+    r->checkpoint[0] = 0;
+    sns_status s = SNS_OK;
+    if (r->o.init_dir)
+        s = sns_clip_read_flat(r->o.init_dir, &r->config, &r->layout, t->params, err);
+    else
+        sns_clip_init(&r->layout, &r->config, t->params, r->o.seed);
+    if (!s && t->ema) memcpy(t->ema, t->params, t->total * sizeof(float));
+    return s;
+}
+
+static sns_status start_loader(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    sns_loader_options l = {.data = r->data,
+                            .concepts = r->concepts,
+                            .tokenizer = r->tokenizer,
+                            .augment = {.image_px = r->config.image_px,
+                                        .crop_scale = o->crop_scale,
+                                        .jitter = o->jitter},
+                            .batch = o->batch,
+                            .context = r->config.context,
+                            .cache_px = o->cache_px,
+                            .threads = o->loader_threads,
+                            .first_step = r->state.step,
+                            .seed = o->seed,
+                            .no_flip = o->no_flip,
+                            .lang_weight = o->lang_weight};
+    memcpy(l.augment.mean, r->preprocess.mean, sizeof l.augment.mean);
+    memcpy(l.augment.std, r->preprocess.std, sizeof l.augment.std);
+    return sns_loader_new(&l, &r->loader, err);
+}
+
+static sns_status open_all(sns_run *r, sns_error *err) {
+    sns_train_options *o = &r->o;
+    sns_status s = check_options(o, err);
+    if (s) return s;
+    r->tokenizer_dir = o->tokenizer_dir ? o->tokenizer_dir : o->init_dir;
+    if ((s = sns_tokenizer_load(r->tokenizer_dir, &r->tokenizer, err))) return s;
+    if ((s = set_geometry(r, err))) return s;
+    if (!o->cache_px) o->cache_px = (r->config.image_px * 5 + 3) / 4;
+    if ((s = sns_make_dirs(o->out_dir, err))) return s;
+    if ((s = allocate_model(r, err))) return s;
+    if ((s = read_data(r, err))) return s;
+    set_identity(r);
+    if ((s = set_start(r, err))) return s;
+    if ((s = count_steps(r, err))) return s;
+    if ((s = sns_train_log_open(o->out_dir, r->state.step, &r->log, err))) return s;
+    r->schedule = (sns_schedule){o->lr, o->min_lr, o->warmup, o->steps};
+    r->adamw = (sns_adamw){o->beta1, o->beta2, o->eps, o->weight_decay, r->state.m, r->state.v};
+    return start_loader(r, err);
+}
+
+sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err) {
+    *r = (sns_run){.o = *o, .k = sns_kernels_get(), .recall = {-1, -1, -1}};
+    return open_all(r, err);
+}
+
+void sns_run_close(sns_run *r) {
+    sns_loader_free(r->loader);
+    sns_train_log_close(r->log);
+    sns_tape_free(r->tape);
+    sns_clip_free(r->clip);
+    sns_clip_free(r->averaged);
+    sns_aligned_free(r->grads);
+    free(r->norm_scratch);
+    sns_aligned_free(r->state.params);
+    sns_aligned_free(r->state.m);
+    sns_aligned_free(r->state.v);
+    sns_aligned_free(r->state.ema);
+    sns_layout_free(&r->layout);
+    sns_dataset_free(r->data);
+    sns_dataset_free(r->val);
+    free(r->concepts);
+    sns_tokenizer_free(r->tokenizer);
+}
+
+const float *sns_run_weights(const sns_run *r) {
+    return r->state.ema ? r->state.ema : r->state.params;
+}
+
+/* Copy one file of the tokenizer when it is there. */
+static sns_status copy_file(const char *from, const char *to, const char *name, sns_error *err) {
+    char *source = sns_path_join(from, name), *target = sns_path_join(to, name), *data = NULL;
+    size_t size;
+    sns_status s = SNS_NOMEM;
+    if (!source || !target)
+        sns_fail(err, s, "no memory for a path");
+    else if ((s = sns_file_read(source, TOKENIZER_BYTES_MAX, &data, &size, err)) == SNS_MISSING)
+        s = SNS_OK;
+    else if (!s)
+        s = sns_file_write(target, data, size, err);
+    free(data);
+    free(source);
+    free(target);
+    return s;
+}
+
+static sns_status write_model(sns_run *r, sns_error *err) {
+    static const char *const files[] = {"tokenizer.json", "vocab.json", "merges.txt",
+                                        "tokenizer_config.json", "special_tokens_map.json"};
+    char *dir = sns_path_join(r->o.out_dir, "model");
+    if (!dir) return sns_fail(err, SNS_NOMEM, "no memory for a path");
+    sns_status s = sns_make_dirs(dir, err);
+    for (size_t i = 0; i < sizeof files / sizeof *files && !s; i++)
+        s = copy_file(r->tokenizer_dir, dir, files[i], err);
+    if (!s) s = sns_preprocess_write(dir, &r->preprocess, err);
+    if (!s) s = sns_clip_save(dir, &r->config, &r->layout, sns_run_weights(r), r->o.dtype, err);
+    free(dir);
+    return s;
+}
+
+sns_status sns_run_save(sns_run *r, sns_error *err) {
+    char path[SNS_PATH_CAP];
+    sns_status s = sns_checkpoint_save(r->o.out_dir, &r->state, r->k, path, err);
+    if (s) return s;
+    memcpy(r->checkpoint, path, sizeof path);
+    r->saved_step = r->state.step;
+    s = write_model(r, err);
+    return s ? s : sns_train_log_curve(r->log, err);
+}

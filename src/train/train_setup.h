@@ -1,0 +1,43 @@
+/* train_setup.h - from options to a run that is ready for its first step. */
+#ifndef SNS_TRAIN_TRAIN_SETUP_H
+#define SNS_TRAIN_TRAIN_SETUP_H
+#include "prep/preprocess.h"
+#include "train/adamw.h"
+#include "train/checkpoint.h"
+#include "train/loader.h"
+#include "train/schedule.h"
+#include "train/train_log.h"
+#include <sensus/train.h>
+
+typedef struct sns_run {
+    sns_train_options o; /* with defaults that depend on others filled in */
+    const sns_kernels *k;
+    sns_tokenizer *tokenizer;
+    const char *tokenizer_dir;
+    sns_clip_config config;
+    sns_preprocess preprocess;
+    sns_layout layout;
+    sns_clip *clip, *averaged; /* averaged: bound to what ships, without gradients */
+    float *grads;
+    double *norm_scratch;
+    sns_train_state state; /* owns params, m, v, ema */
+    sns_schedule schedule;
+    sns_adamw adamw;
+    sns_dataset *data, *val;
+    uint64_t *concepts;
+    sns_loader *loader;
+    sns_tape *tape;
+    sns_train_log *log;
+    char checkpoint[SNS_PATH_CAP]; /* newest; "" before the first */
+    size_t saved_step;
+    double recall[3]; /* newest; negative: none */
+} sns_run;
+
+/* Everything up to the first step, checkpoint and all. The run is freed in every case. */
+sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err);
+void sns_run_close(sns_run *r);
+/* The checkpoint, then OUT/model with what ships, then the curve. */
+sns_status sns_run_save(sns_run *r, sns_error *err);
+/* The weights that ship: averaged when there are such, else the trained ones. */
+const float *sns_run_weights(const sns_run *r);
+#endif

@@ -1,0 +1,213 @@
+/* trainer.c - contrastive pre-training: the loop.
+ *
+ * Radford et al. 2021, figure 3, for every batch of pictures I [B, 3, S, S] and texts T:
+ *     I_f = image_encoder(I);  T_f = text_encoder(T)
+ *     I_e = l2_normalize(I_f W_i);  T_e = l2_normalize(T_f W_t)            [B, E]
+ *     loss = symmetric cross-entropy of (I_e T_e^T) exp(t)                 contrastive_loss.c
+ * then backwards through the tape, gradients clipped by their global norm, AdamW (adamw.c) at the
+ * rate of schedule.c, and t kept within [0, ln 100]. */
+#include "base/error.h"
+#include "train/contrastive_loss.h"
+#include "train/retrieval_check.h"
+#include "train/train_setup.h"
+#include <math.h>
+#include <omp.h>
+#include <time.h>
+
+static const double MAX_LOGIT_SCALE = 4.605170185988092; /* ln 100 */
+
+typedef struct step_result {
+    double loss, accuracy, lr, grad_norm, seconds;
+    size_t epoch;
+} step_result;
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Both towers and the loss on the tape; NULL after a failure. */
+static sns_tensor *forward(sns_run *r, const sns_batch *b, size_t *correct) {
+    size_t B = r->o.batch, S = r->config.image_px, dim[4] = {B, 3, S, S};
+    sns_tape *t = r->tape;
+    sns_tape_reset(t);
+    sns_tensor *pixels = sns_tape_wrap(t, b->pixels, NULL, 4, dim);
+    sns_tensor *images = sns_l2_normalize(t, sns_clip_image_features(t, r->clip, pixels));
+    sns_tensor *texts = sns_l2_normalize(t,
+                                         sns_clip_text_features(t, r->clip, b->ids, b->starts, B));
+    return sns_contrastive_loss(t, images, texts, &r->clip->logit_scale, correct);
+}
+
+/* Clip, update, clamp the temperature, average. SNS_FORMAT when a number is not finite. */
+static sns_status update(sns_run *r, step_result *out, sns_error *err) {
+    sns_train_state *s = &r->state;
+    out->grad_norm = sns_global_norm(r->k, r->grads, s->total, r->norm_scratch);
+    if (!isfinite(out->loss) || !isfinite(out->grad_norm))
+        return sns_fail(err, SNS_FORMAT,
+                        "step %zu: loss %g, gradient norm %g; stopped, the last checkpoint is %s",
+                        s->step + 1, out->loss, out->grad_norm,
+                        *r->checkpoint ? r->checkpoint : "(none)");
+    double clip = r->o.clip_norm, scale = 1;
+    if (clip > 0 && out->grad_norm > clip) scale = clip / out->grad_norm;
+    out->lr = sns_schedule_lr(&r->schedule, s->step);
+    sns_adamw_update(&r->adamw, r->k, &r->layout, s->step, out->lr, scale, s->params, r->grads);
+    float *t = r->clip->logit_scale.value.data;
+    *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
+    if (s->ema) sns_ema_update(r->k, s->ema, s->params, s->total, r->o.ema, s->step);
+    return SNS_OK;
+}
+
+static sns_status train_step(sns_run *r, step_result *out, sns_train_result *times,
+                             sns_error *err) {
+    const sns_batch *b;
+    size_t correct = 0;
+    double t0 = now_s();
+    sns_status s = sns_loader_next(r->loader, &b, err);
+    if (s) return s;
+    double t1 = now_s();
+    memset(r->grads, 0, r->state.total * sizeof(float));
+    sns_tensor *loss = forward(r, b, &correct);
+    double t2 = now_s();
+    if (!loss) return sns_tape_status(r->tape, err);
+    if ((s = sns_tape_backward(r->tape, loss, NULL, err))) return s;
+    double t3 = now_s();
+    *out = (step_result){
+        .loss = loss->data[0], .accuracy = (double)correct / (double)r->o.batch, .epoch = b->epoch};
+    if ((s = update(r, out, err))) return s;
+    double t4 = now_s();
+    times->wait_seconds += t1 - t0;
+    times->forward_seconds += t2 - t1;
+    times->backward_seconds += t3 - t2;
+    times->update_seconds += t4 - t3;
+    out->seconds = t4 - t0;
+    double *average = &r->state.loss_average;
+    *average = r->state.step ? 0.98 * *average + 0.02 * out->loss : out->loss;
+    r->state.step++;
+    return SNS_OK;
+}
+
+static sns_status measure(sns_run *r, sns_error *err) {
+    sns_augment plain = {.image_px = r->config.image_px, .crop_scale = 1};
+    memcpy(plain.mean, r->preprocess.mean, sizeof plain.mean);
+    memcpy(plain.std, r->preprocess.std, sizeof plain.std);
+    sns_status s = sns_retrieval_check(r->averaged, r->val, r->tokenizer, &plain,
+                                       r->config.image_px, r->o.batch, r->recall, err);
+    if (s) return s;
+    return sns_train_log_recall(r->log, r->state.step, r->recall, sns_dataset_count(r->val), err);
+}
+
+typedef struct pace {
+    double seconds_per_step, last_save;
+} pace;
+
+/* Tell the caller; true: stop. */
+static bool report(const sns_run *r, sns_train_phase phase, const step_result *x, const pace *p) {
+    const sns_train_options *o = &r->o;
+    sns_train_progress told = {.phase = phase,
+                               .done = r->state.step,
+                               .total = o->steps,
+                               .epoch = x->epoch,
+                               .loss = x->loss,
+                               .loss_average = r->state.loss_average,
+                               .accuracy = x->accuracy,
+                               .lr = x->lr,
+                               .scale = exp(r->clip->logit_scale.value.data[0]),
+                               .grad_norm = x->grad_norm,
+                               .samples_per_second = (double)o->batch / p->seconds_per_step,
+                               .seconds_left = (double)(o->steps - r->state.step) *
+                                               p->seconds_per_step,
+                               .recall10 = r->recall[2],
+                               .checkpoint = r->checkpoint};
+    bool stop = o->progress && o->progress(o->user, &told);
+    return stop || (o->cancel && *o->cancel);
+}
+
+static sns_status log_step(sns_run *r, const step_result *x, const pace *p, sns_error *err) {
+    sns_log_step line = {r->state.step,
+                         x->epoch,
+                         x->loss,
+                         r->state.loss_average,
+                         x->accuracy,
+                         x->lr,
+                         exp(r->clip->logit_scale.value.data[0]),
+                         x->grad_norm,
+                         (double)r->o.batch / p->seconds_per_step};
+    return sns_train_log_step(r->log, &line, err);
+}
+
+static bool save_is_due(const sns_run *r, const pace *p) {
+    const sns_train_options *o = &r->o;
+    return (o->save_every && r->state.step % o->save_every == 0) ||
+           (o->save_minutes > 0 && now_s() - p->last_save >= 60 * o->save_minutes);
+}
+
+static sns_status save(sns_run *r, const step_result *x, pace *p, sns_error *err) {
+    sns_status s = sns_run_save(r, err);
+    p->last_save = now_s();
+    if (!s) report(r, SNS_TRAIN_SAVED, x, p);
+    return s;
+}
+
+/* What follows a step: log, measure, report, save. *stop <- the caller asked for it. */
+static sns_status after_step(sns_run *r, const step_result *x, pace *p, bool *stop,
+                             sns_error *err) {
+    const sns_train_options *o = &r->o;
+    size_t step = r->state.step;
+    bool last = step == o->steps;
+    double *pace_s = &p->seconds_per_step;
+    *pace_s = *pace_s > 0 ? 0.95 * *pace_s + 0.05 * x->seconds : x->seconds;
+    sns_status s = SNS_OK;
+    if (step == 1 || last || (o->log_every && step % o->log_every == 0)) s = log_step(r, x, p, err);
+    if (!s && r->val && (last || (o->val_every && step % o->val_every == 0))) s = measure(r, err);
+    *stop = report(r, SNS_TRAIN_STEP, x, p);
+    if (!s && (last || *stop || save_is_due(r, p))) s = save(r, x, p, err);
+    return s;
+}
+
+static sns_status loop(sns_run *r, sns_train_result *result, sns_error *err) {
+    pace p = {.last_save = now_s()};
+    bool stop = false;
+    sns_status s = SNS_OK;
+    while (!s && !stop && r->state.step < r->o.steps) {
+        step_result x = {0};
+        s = train_step(r, &x, result, err);
+        if (!s) s = after_step(r, &x, &p, &stop, err);
+    }
+    if (!s && stop && r->state.step < r->o.steps)
+        s = sns_fail(err, SNS_CANCELLED, "stopped after step %zu of %zu; saved in %s",
+                     r->state.step, r->o.steps, r->checkpoint);
+    return s;
+}
+
+static void fill_result(const sns_run *r, sns_train_result *out) {
+    out->samples = sns_dataset_count(r->data);
+    out->captions = sns_dataset_caption_count(r->data);
+    out->skipped = sns_dataset_skipped(r->data) + (r->val ? sns_dataset_skipped(r->val) : 0);
+    out->concepts = sns_dataset_concepts(r->data);
+    out->languages = sns_dataset_lang_count(r->data);
+    out->first_step = r->state.step;
+}
+
+sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_error *err) {
+    sns_train_result mine = {.recall10 = -1};
+    int threads_before = omp_get_max_threads();
+    double start = now_s();
+    sns_run *r = calloc(1, sizeof *r);
+    if (!r) return sns_fail(err, SNS_NOMEM, "no memory for a run");
+    if (o->threads) omp_set_num_threads(o->threads > 256 ? 256 : (int)o->threads);
+    sns_status s = sns_run_open(r, o, err);
+    if (!s) {
+        fill_result(r, &mine);
+        s = loop(r, &mine, err);
+        mine.steps = r->state.step;
+        mine.loss = r->state.loss_average;
+        mine.recall10 = r->recall[2];
+    }
+    sns_run_close(r);
+    free(r);
+    omp_set_num_threads(threads_before);
+    mine.seconds = now_s() - start;
+    if (result) *result = mine;
+    return s;
+}
