@@ -6,7 +6,9 @@
 #include <string.h>
 
 /* Every command: `extern const cli_command cli_NAME;` above, one line here, by what it is for. */
+extern const cli_command cli_train;
 static const cli_entry table[] = {
+    {"train", "learn a model from pairs of pictures and texts", &cli_train},
     {NULL, NULL, NULL},
 };
 enum { COUNT = sizeof table / sizeof *table - 1 };
