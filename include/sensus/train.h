@@ -57,6 +57,7 @@ typedef struct sns_train_options {
     double beta1, beta2, eps, clip_norm; /* 0.9, 0.98, 1e-6, 1 */
     size_t warmup;                       /* 500 steps */
     double ema;                          /* decay of averaged weights; 0: none */
+    int bf16;                            /* nonzero: products of bfloat16 operands, f32 sums */
     double crop_scale;                   /* least area of a random crop; 0.6 */
     double jitter;                       /* of brightness, contrast, colour; 0.1 */
     int no_flip;                         /* nonzero: never mirror */

@@ -108,6 +108,7 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
     if (!t->params || !t->m || !t->v || (r->o.ema > 0 && !t->ema) || !r->grads ||
         !r->norm_scratch || !r->tape)
         return sns_fail(err, SNS_NOMEM, "no memory for %zu parameters", n);
+    if (r->o.bf16) sns_tape_set_gemm(r->tape, sns_gemm_bf16);
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
     if ((s = sns_clip_new(&r->config, &r->averaged, err))) return s;
@@ -286,7 +287,7 @@ static sns_status copy_file(const char *from, const char *to, const char *name, 
     return s;
 }
 
-static sns_status write_model(sns_run *r, sns_error *err) {
+sns_status sns_run_write_model(sns_run *r, sns_error *err) {
     static const char *const files[] = {"tokenizer.json", "vocab.json", "merges.txt",
                                         "tokenizer_config.json", "special_tokens_map.json"};
     char *dir = sns_path_join(r->o.out_dir, "model");
@@ -306,6 +307,6 @@ sns_status sns_run_save(sns_run *r, sns_error *err) {
     if (s) return s;
     memcpy(r->checkpoint, path, sizeof path);
     r->saved_step = r->state.step;
-    s = write_model(r, err);
+    s = sns_run_write_model(r, err);
     return s ? s : sns_train_log_curve(r->log, err);
 }

@@ -38,6 +38,8 @@ sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err);
 void sns_run_close(sns_run *r);
 /* The checkpoint, then OUT/model with what ships, then the curve. */
 sns_status sns_run_save(sns_run *r, sns_error *err);
+/* OUT/model alone. */
+sns_status sns_run_write_model(sns_run *r, sns_error *err);
 /* The weights that ship: averaged when there are such, else the trained ones. */
 const float *sns_run_weights(const sns_run *r);
 #endif

@@ -169,6 +169,7 @@ static sns_status loop(sns_run *r, sns_train_result *result, sns_error *err) {
     pace p = {.last_save = now_s()};
     bool stop = false;
     sns_status s = SNS_OK;
+    if (r->state.step >= r->o.steps) s = sns_run_write_model(r, err); /* killed while writing it */
     while (!s && !stop && r->state.step < r->o.steps) {
         step_result x = {0};
         s = train_step(r, &x, result, err);

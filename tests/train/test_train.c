@@ -224,7 +224,7 @@ static void bad_options_get_one_line(void **state) {
     snprintf(other, sizeof other, "%s", in_set("other"));
     snprintf(texts, sizeof texts, "%s", in_set("texts.txt"));
     assert_int_equal(sns_make_dirs(other, &err), SNS_OK);
-    assert_int_equal(sns_tokenizer_train(files, 1, 570, other, &err), SNS_OK);
+    assert_int_equal(sns_tokenizer_train(files, 1, 530, other, &err), SNS_OK);
     REFUSED(SNS_SHAPE, (o.config_dir = in_set("bad/model"), o.tokenizer_dir = other,
                         o.out_dir = in_set("bad2")));
 }

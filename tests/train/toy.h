@@ -69,7 +69,7 @@ static inline void toy_make(toy *t) {
     if (sns_file_write(path, texts.data, texts.size, &err)) fail_msg("%s", err.message);
     const char *files[] = {path};
     if (sns_make_dirs(t->tokenizer, &err)) fail_msg("%s", err.message);
-    if (sns_tokenizer_train(files, 1, 560, t->tokenizer, &err)) fail_msg("%s", err.message);
+    if (sns_tokenizer_train(files, 1, 520, t->tokenizer, &err)) fail_msg("%s", err.message);
     sns_strbuf_free(&lines);
     sns_strbuf_free(&texts);
 }
