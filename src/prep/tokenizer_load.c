@@ -39,7 +39,7 @@ static sns_status set_token(loader *l, uint32_t id, sns_slice text) {
         return sns_fail(l->err, SNS_LIMIT, "%s: token id %u, more than the %d allowed", l->path, id,
                         SNS_BPE_VOCAB_MAX - 1);
     if (id >= l->token_capacity) {
-        size_t n = l->token_capacity ? l->token_capacity : 65536;
+        size_t n = l->token_capacity ? l->token_capacity : 1024;
         while (n <= id) n *= 2;
         sns_slice *tokens = realloc(tok->tokens, n * sizeof *tokens);
         if (!tokens) return no_memory(l);
@@ -79,7 +79,7 @@ static sns_status add_merge(loader *l, sns_slice left, sns_slice right) {
         if (bpe->merge_count >= SNS_BPE_VOCAB_MAX)
             return sns_fail(l->err, SNS_LIMIT, "%s: more than %d merges", l->path,
                             SNS_BPE_VOCAB_MAX);
-        size_t n = l->merge_capacity ? 2 * l->merge_capacity : 65536;
+        size_t n = l->merge_capacity ? 2 * l->merge_capacity : 1024;
         sns_merge *merges = realloc(bpe->merges, n * sizeof *merges);
         if (!merges) return no_memory(l);
         bpe->merges = merges;
