@@ -27,7 +27,8 @@ void sns_session_free(sns_session *s) {
     free(s);
 }
 
-/* out [n, E] <- features divided by their norms. A norm that is 0 or not finite has no direction. */
+/* out [n, E] <- features divided by their norms. A norm that is 0 or not finite has no direction.
+ */
 static sns_status take_features(const sns_session *s, const sns_tensor *features, size_t n,
                                 float *out, sns_error *err) {
     sns_status status = sns_tape_status(s->tape, err);
@@ -71,8 +72,8 @@ sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, floa
 }
 
 /* Prepare n pictures in parallel; the first failure (by index) is reported. */
-static sns_status prepare_batch(const sns_model *m, const sns_image *images, size_t n, float *pixels,
-                                sns_error *err) {
+static sns_status prepare_batch(const sns_model *m, const sns_image *images, size_t n,
+                                float *pixels, sns_error *err) {
     size_t size = 3 * m->config.image_px * m->config.image_px, failed = n;
     sns_status status = SNS_OK;
 #pragma omp parallel for schedule(dynamic, 1)

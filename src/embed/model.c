@@ -1,4 +1,5 @@
-/* model.c - opening a model's folder: configuration, weights, tokenizer and preprocessing together. */
+/* model.c - opening a model's folder: configuration, weights, tokenizer and preprocessing together.
+ */
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "embed/model_internal.h"
@@ -14,8 +15,8 @@ static sns_status check_small_tensors(const sns_model *m, sns_error *err) {
         size_t n = m->layout.desc[i].count;
         for (size_t at = 0; at < n && n <= CHECK_AT_LOAD; at += 256) {
             size_t part = n - at < 256 ? n - at : 256;
-            sns_status s = sns_stored_to_f32(t, sns_kernels_get(), m->weights.at[i].first + at, part,
-                                             buffer, err);
+            sns_status s = sns_stored_to_f32(t, sns_kernels_get(), m->weights.at[i].first + at,
+                                             part, buffer, err);
             if (!s) s = sns_clip_weights_check(&m->weights, i, buffer, part, err);
             if (s) return s;
         }
