@@ -12,11 +12,10 @@ static size_t take(size_t *end, size_t floats) {
     return at;
 }
 
-sns_attention_layout sns_attention_layout_for(size_t T, size_t D, size_t lanes) {
-    sns_attention_layout l = {.keys = round_up(T, lanes), .width = round_up(D, lanes)};
-    size_t blocks = (T + SNS_ATTENTION_BLOCK - 1) / SNS_ATTENTION_BLOCK;
+static sns_attention_layout plan(size_t T, size_t D, size_t lanes, size_t block) {
+    sns_attention_layout l = {
+        .keys = round_up(T, lanes), .width = round_up(D, lanes), .block = block};
     size_t sums = round_up(T, SNS_ATTENTION_TILE) * l.width;
-    l.block = round_up(blocks ? (T + blocks - 1) / blocks : 0, SNS_ATTENTION_TILE);
     l.key_strip = (D + 1) * lanes;
     l.row_strip = (T + 1) * lanes;
     l.block_strip = (l.block + 1) * lanes;
@@ -35,6 +34,15 @@ sns_attention_layout sns_attention_layout_for(size_t T, size_t D, size_t lanes) 
     return l;
 }
 
+sns_attention_layout sns_attention_layout_for(size_t T, size_t D, size_t lanes) {
+    size_t blocks = (T + SNS_ATTENTION_BLOCK - 1) / SNS_ATTENTION_BLOCK;
+    size_t block = round_up(blocks ? (T + blocks - 1) / blocks : 0, SNS_ATTENTION_TILE);
+    return plan(T, D, lanes, block);
+}
+
+/* Of the largest block that any sequence of up to T has (66 rows are one block of 66, 67 are two of
+ * 36): scratch for the longest sequence then serves the shorter ones too. */
 size_t sns_attention_scratch_floats(size_t T, size_t D) {
-    return sns_attention_layout_for(T, D, SNS_ATTENTION_MAX_LANES).total;
+    size_t block = T < SNS_ATTENTION_BLOCK ? T : SNS_ATTENTION_BLOCK;
+    return plan(T, D, SNS_ATTENTION_MAX_LANES, round_up(block, SNS_ATTENTION_TILE)).total;
 }

@@ -93,6 +93,6 @@ typedef struct sns_kernels {
 const sns_kernels *sns_kernels_get(void);
 /* A table by name, NULL when this processor lacks it. For tests. */
 const sns_kernels *sns_kernels_named(const char *name);
-/* Floats of scratch for either attention kernel. */
+/* Floats of scratch for either attention kernel and any sequence of up to T tokens. */
 size_t sns_attention_scratch_floats(size_t T, size_t D);
 #endif

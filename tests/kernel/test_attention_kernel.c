@@ -1,6 +1,7 @@
 /* test_attention_kernel.c - attention: the reference against double precision, its gradients
  * against central differences, every variant against the reference. */
 #include "kernel_check.h"
+#include "kernel/kernel_impl.h"
 
 /* Everything of one head; q, k, v, dq, dk, dv are interleaved as a fused projection's output is. */
 typedef struct {
@@ -159,10 +160,23 @@ static void reference_gradients(void **state) {
     }
 }
 
+/* One thread's scratch, made for the longest sequence of a batch, serves the shorter ones. */
+static void scratch_never_shrinks(void **state) {
+    (void)state;
+    for (size_t D = 1; D <= 80; D += D < 20 ? 19 : 12)
+        for (size_t T = 1; T < 300; T++)
+            for (size_t lanes = 4; lanes <= 16; lanes *= 2) {
+                size_t floats = sns_attention_scratch_floats(T, D);
+                assert_true(sns_attention_layout_for(T, D, lanes).total <= floats);
+                assert_true(floats <= sns_attention_scratch_floats(T + 1, D));
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_gradients),
         cmocka_unit_test(variants_equal_the_reference),
+        cmocka_unit_test(scratch_never_shrinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
