@@ -1,0 +1,38 @@
+/* embed_files.c - sns_embed_files: the pipeline with a model as its encoder. */
+#include "embed/pipeline.h"
+#include "base/error.h"
+
+typedef struct bound_model {
+    const sns_model *model;
+    sns_session *session;
+} bound_model;
+
+static sns_status prepare(void *user, const sns_image *image, float *out, sns_error *err) {
+    const bound_model *b = user;
+    return sns_model_prepare_image(b->model, image, out, err);
+}
+
+static sns_status encode(void *user, const float *in, size_t n, float *out, sns_error *err) {
+    bound_model *b = user;
+    return sns_encode_pixels(b->session, in, n, out, err);
+}
+
+sns_status sns_embed_files(const sns_model *model, const char *const *paths, size_t n,
+                           const sns_embed_options *options, sns_embed_fn *callback, void *user,
+                           sns_error *err) {
+    if (!model || !callback) return sns_fail(err, SNS_ARG, "embed: no model or callback");
+    size_t px = sns_model_image_px(model);
+    if (!px) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
+    bound_model b = {model, NULL};
+    sns_status s = sns_session_new(model, &b.session, err);
+    if (s) return s;
+    const sns_encoder encoder = {.user = &b,
+                                 .target_px = px,
+                                 .pixels = 3 * px * px,
+                                 .dim = sns_model_dim(model),
+                                 .prepare = prepare,
+                                 .encode = encode};
+    s = sns_pipeline_run(&encoder, paths, n, options, callback, user, err);
+    sns_session_free(b.session);
+    return s;
+}
