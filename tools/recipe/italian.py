@@ -1,0 +1,70 @@
+"""English for the Italian titles of Open Clip Art drawings (longest match first)."""
+
+ENGLISH = {
+    "abitazione villa con giardino": "house with a garden", "analisi del sangue": "blood test",
+    "bottiglia di vino": "bottle of wine", "camicia": "shirt", "cigni": "swans",
+    "ferro da stiro": "clothes iron", "forchettoni": "barbecue forks", "gelato": "ice cream",
+    "lattine di birra": "beer cans", "tigri": "tigers", "libro di ricette": "cookbook",
+    "macchina fotografica": "camera", "frullatore": "blender", "pattinatrici": "ice skaters",
+    "stormo di uccelli": "flock of birds", "tavolo in legno": "wooden table",
+    "tazza di caffe": "cup of coffee", "disco rigido": "hard disk", "vacca pezzata": "spotted cow",
+    "acquila": "eagle", "albero": "tree", "anelli": "rings", "antilope": "antelope",
+    "appunti": "clipboard", "armadillo": "armadillo", "asse da stiro": "ironing board",
+    "attenzione": "warning sign", "betoniera": "concrete mixer", "binocolo": "pair of binoculars",
+    "blocco ghiaccio": "block of ice", "blocco notes": "notepad", "borsetta": "handbag",
+    "calcolatrice": "calculator", "calzettoni": "long socks", "carpentiere": "carpenter",
+    "carretta da cantiere": "wheelbarrow", "cartella": "folder", "cassa negozio": "cash register",
+    "cassette video": "video cassette", "cavalletta": "grasshopper", "ciuccio": "pacifier",
+    "coccinellona": "ladybug", "colombo": "pigeon", "condominio": "apartment building",
+    "cornetto": "ice cream cone", "corridore": "runner", "dinosauri": "dinosaurs",
+    "dinosauro": "dinosaur", "dino": "dinosaur", "elefantone": "elephant",
+    "esperimento chimico": "chemistry experiment", "fattoria": "farm",
+    "foglie arancioni": "orange leaves", "foglie marroni": "brown leaves",
+    "foglie rosse": "red leaves", "foglie verdi": "green leaves", "formichina": "ant",
+    "formicona": "ant", "gabbiano": "seagull", "giardinaggio": "gardening tools",
+    "grattacieli": "skyscrapers", "griglia": "barbecue grill", "imbianchino": "house painter",
+    "istogramma": "bar chart", "prugna": "plum", "lampada da cantiere": "work lamp",
+    "lampada di aladino": "Aladdin's lamp", "lente": "magnifying glass", "lettera": "letter",
+    "libellula": "dragonfly", "livella": "spirit level", "lucchetto": "padlock",
+    "lucertolona": "lizard", "lucertolone": "lizard", "macchina caffe": "coffee machine",
+    "mantide": "praying mantis", "martellare": "hammer", "mattone": "brick",
+    "medicina dottore": "doctor", "metro avvolgibile": "tape measure", "mondo": "globe",
+    "montacarichi": "forklift truck", "moschito": "mosquito", "mostriciattolo": "little monster",
+    "motosega": "chainsaw", "palloncini": "balloons", "pallone aerestatico": "hot-air balloon",
+    "papera": "duck", "pattinatrice": "ice skater", "pattino": "ice skate", "pecorella": "sheep",
+    "pennuto": "bird", "pescetto arancione": "orange fish", "pescetto": "fish",
+    "pesistica": "weightlifter", "pinzatrice": "stapler", "pollo": "chicken",
+    "poltrona ufficio": "office chair", "pomodori": "tomatoes", "portafoglio": "wallet",
+    "proiettore": "projector", "provette": "test tubes", "quattro farfalle": "four butterflies",
+    "ragazza bionda": "blonde girl", "ragazza bruna": "girl with brown hair",
+    "ragazza rossa": "girl with red hair", "ragazza seduta": "sitting girl", "ragazzo": "boy",
+    "ragnetto": "spider", "ramarro": "green lizard", "ravanello": "radish",
+    "scatolone": "cardboard box", "scolapasta": "colander", "scotch": "roll of tape",
+    "sega per legno": "saw", "utensile sega": "saw", "serratura": "lock",
+    "signorina": "young woman", "signore": "man", "spaventapasseri": "scarecrow",
+    "stambecco": "ibex", "striscia agnellini": "row of lambs", "striscia mucche": "row of cows",
+    "struzzo": "ostrich", "sub subacqueo": "scuba diver", "telecamera": "video camera",
+    "telefono": "telephone", "toros": "bulls", "tramezzino": "sandwich",
+    "traslocatore": "man carrying a box", "valigie": "suitcases", "viti": "screws",
+    "zucca": "pumpkin", "topo": "mouse", "scala": "ladder", "sapone liquido": "liquid soap",
+    "guanti": "gloves", "mucca": "cow", "rana": "frog", "lucertola": "lizard", "candela": "candle",
+    "torta": "cake", "sacco a pelo": "sleeping bag", "tenda da campeggio": "camping tent",
+    "zaino": "backpack", "vestito": "dress", "principessa": "princess", "biberon": "baby bottle",
+    "gatto": "cat", "cane": "dog", "cavallo": "horse", "asino": "donkey", "maiale": "pig",
+    "uccello": "bird", "pinguino": "penguin", "rosa": "rose", "chiave": "key", "secchio": "bucket",
+    "bussola": "compass", "calamita": "magnet", "ruota dentata": "gear", "tacchino": "turkey",
+    "uovo": "egg", "anatra": "duck", "ambulanza": "ambulance", "cammello": "camel",
+    "casco": "helmet", "cinepresa": "movie camera", "tavolozza": "palette", "cesto": "basket",
+    "borsa": "bag", "zanzara": "mosquito", "mosca": "fly", "ape": "bee", "ragno": "spider",
+    "farfalla": "butterfly", "lumaca": "snail", "orme": "footprints in the snow",
+    "tartaruga": "turtle", "serpente": "snake", "coniglio": "rabbit", "orso": "bear",
+}
+
+
+def translate(title):
+    """English for a title, or None."""
+    padded = " " + title.lower() + " "
+    for words in sorted(ENGLISH, key=len, reverse=True):
+        if " " + words + " " in padded:
+            return ENGLISH[words]
+    return None
