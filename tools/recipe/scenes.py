@@ -114,7 +114,8 @@ def background(random, size, photos):
             ramp = ramp.rotate(random.choice((90, 180)), expand=False)
         return ImageOps.colorize(ramp, top, low), None
     if kind < 0.86:
-        paper = Image.effect_noise(size, random.randint(15, 60)).convert("L")
+        grain = random.randbytes(size[0] * size[1])
+        paper = Image.frombytes("L", size, grain).filter(ImageFilter.GaussianBlur(0.6))
         tone = [random.randint(120, 240) for _ in range(3)]
         return ImageOps.colorize(paper, [int(c * 0.8) for c in tone],
                                  [min(255, int(c * 1.1)) for c in tone]), None
