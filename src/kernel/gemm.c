@@ -58,10 +58,11 @@ sns_status sns_gemm(bool transpose_a, bool transpose_b, size_t M, size_t N, size
     bool by_rows = M >= N;
     size_t side = by_rows ? M : N, block = block_size(side);
     ptrdiff_t blocks = (ptrdiff_t)ceil_div(side, block);
-    int failed = 0;
-#pragma omp parallel for schedule(static) if (blocks > 1 && (double)M * N * K > 1e6)               \
-    reduction(|                                                                                    \
-              : failed)
+    bool parallel = blocks > 1 && (double)M * N * K > 1e6;
+    /* Outside of a parallel region oneDNN would split K among all threads: other sums. */
+    int failed = 0, threads = omp_get_max_threads();
+    if (!parallel) omp_set_num_threads(1);
+#pragma omp parallel for schedule(static) if (parallel) reduction(| : failed)
     for (ptrdiff_t i = 0; i < blocks; i++) {
         size_t at = (size_t)i * block, n = min_size(block, side - at);
         const float *a = A, *b = B;
@@ -78,6 +79,7 @@ sns_status sns_gemm(bool transpose_a, bool transpose_b, size_t M, size_t N, size
                              (dnnl_dim_t)K, 1.0f, a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c,
                              (dnnl_dim_t)ldc);
     }
+    if (!parallel) omp_set_num_threads(threads);
     return failed ? fail_dnnl(err, (dnnl_status_t)failed, "product", M, N, K) : SNS_OK;
 }
 

@@ -135,11 +135,36 @@ static void threads_do_not_change_a_bit(void **state) {
     sns_aligned_free(W);
 }
 
+/* Few outputs, long sums: the shape for which splitting the sum among threads is tempting. */
+static void threads_do_not_split_sums(void **state) {
+    (void)state;
+    const size_t shapes[][3] = {{7, 12, 8320}, {64, 64, 20000}, {1, 512, 512}, {3, 5, 60000}};
+    sns_rng rng;
+    sns_rng_seed(&rng, 4);
+    for (size_t i = 0; i < 8; i++) {
+        size_t M = shapes[i / 2][0], N = shapes[i / 2][1], K = shapes[i / 2][2];
+        bool by_columns = i % 2; /* both operands stored with K first */
+        float *a = noise(&rng, M * K), *b = noise(&rng, N * K), *c[4];
+        for (int t = 0; t < 4; t++) {
+            omp_set_num_threads(t + 1);
+            c[t] = noise(&rng, M * N);
+            assert_int_equal(sns_gemm(by_columns, !by_columns, M, N, K, a, by_columns ? M : K, b,
+                                      by_columns ? N : K, 0, c[t], N, NULL),
+                             SNS_OK);
+            assert_memory_equal(c[0], c[t], sizeof(float) * M * N);
+        }
+        for (int t = 0; t < 4; t++) sns_aligned_free(c[t]);
+        sns_aligned_free(a);
+        sns_aligned_free(b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_equals_loops),
         cmocka_unit_test(packed_equals_loops),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(threads_do_not_split_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
