@@ -40,4 +40,10 @@ SNS_API sns_status sns_image_resize(const sns_image *image, size_t width_px, siz
                                     sns_image *out, sns_error *err);
 /* Write a picture as PNG; the file appears whole or not at all. */
 SNS_API sns_status sns_image_save_png(const sns_image *image, const char *path, sns_error *err);
+/* One line of text as a picture width_px wide and 1.5 * size_px high, from the left, in the
+ * system's sans-serif font; a line that is too long ends in an ellipsis. Letters no font has stay
+ * out. size_px  of the letters, 4 to 512;  ink, paper  RGB Errors: SNS_ARG, SNS_NOMEM. */
+SNS_API sns_status sns_image_text(const char *text, size_t size_px, size_t width_px,
+                                  const uint8_t ink[3], const uint8_t paper[3], sns_image *out,
+                                  sns_error *err);
 #endif
