@@ -37,4 +37,9 @@ typedef sns_status sns_embed_fn(void *user, const sns_embed_result *result);
 SNS_API sns_status sns_embed_files(const sns_model *model, const char *const *paths, size_t n,
                                    const sns_embed_options *options, sns_embed_fn *callback,
                                    void *user, sns_error *err);
+
+/* Write n vectors as a NumPy array [n, dim] (.npy, little-endian float32). The file appears whole
+ * or not at all. Errors: SNS_ARG, SNS_IO, SNS_NOMEM. */
+SNS_API sns_status sns_vectors_save(const char *path, const float *vectors, size_t n, size_t dim,
+                                    sns_error *err);
 #endif
