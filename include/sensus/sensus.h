@@ -6,6 +6,7 @@
 #include <sensus/image.h>
 #include <sensus/tokenizer.h>
 #include <sensus/model.h>
+#include <sensus/catalog.h>
 #include <sensus/embed.h>
 #include <sensus/train.h>
 #endif

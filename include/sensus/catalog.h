@@ -1,0 +1,144 @@
+/* catalog.h - what was indexed: files, their vectors, and search over them.
+ *
+ *   sns_catalog *c;
+ *   sns_catalog_open("pictures.db", SNS_CATALOG_WRITE, &c, &err);
+ *   sns_catalog_index(c, model, "models/small", folders, 1, NULL, &counts, &err);
+ *   sns_query_encode(session, query, vector, &err);
+ *   sns_catalog_search(c, vector, 10, &hits, &err);    hits.items[0].path, .score
+ *
+ * A catalog is one SQLite file (with its -wal, -shm and -lock companions while in use). It never
+ * touches the files it describes. */
+#ifndef SENSUS_CATALOG_H
+#define SENSUS_CATALOG_H
+#include <sensus/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sns_catalog sns_catalog; /* one thread at a time */
+
+typedef enum sns_catalog_mode {
+    SNS_CATALOG_READ, /* must exist; also from a read-only disk, also while another process writes
+                       */
+    SNS_CATALOG_WRITE /* made when missing; one process at a time, until it closes or dies */
+} sns_catalog_mode;
+
+/* Open a catalog.
+ * Errors: SNS_MISSING (READ and there is none), SNS_IO (no permission, its folder is missing, full
+ * disk), SNS_FORMAT (the file is something else, or damaged), SNS_UNSUPPORTED (made by a newer
+ * sensus), SNS_BUSY (another process writes to it), SNS_NOMEM. */
+SNS_API sns_status sns_catalog_open(const char *path, sns_catalog_mode mode, sns_catalog **out,
+                                    sns_error *err);
+SNS_API void sns_catalog_close(sns_catalog *c); /* NULL is fine */
+
+/* The folder of the model that made the vectors, as it was given to sns_catalog_index; NULL for an
+ * empty catalog. Borrowed, until the next call of sns_catalog_index, _rebuild or _close. */
+SNS_API const char *sns_catalog_model_dir(const sns_catalog *c);
+/* How many files can be found. */
+SNS_API sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *err);
+/* SNS_MISMATCH, with the way out in the message, when the vectors were made with another model than
+ * this one (weights, tokenizer or preprocessing differ); SNS_OK for an empty catalog. */
+SNS_API sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
+                                           sns_error *err);
+/* Forget all files and vectors, so that another model may be used. */
+SNS_API sns_status sns_catalog_rebuild(sns_catalog *c, sns_error *err);
+
+/* What one call of sns_catalog_index did, in files. found = unchanged + added + changed + moved +
+ * unreadable. */
+typedef struct sns_index_counts {
+    size_t found;      /* picture files under the paths */
+    size_t unchanged;  /* same size and time, or same content: nothing decoded */
+    size_t added;      /* new to the catalog (a copy of a known picture is new, but not decoded) */
+    size_t changed;    /* known path, new content */
+    size_t moved;      /* new path, but the content of a file that is gone from its old path */
+    size_t removed;    /* gone, and not as a move */
+    size_t unreadable; /* each was reported to `problem` */
+} sns_index_counts;
+
+typedef struct sns_index_options {
+    int retry;          /* nonzero: try files again that were unreadable and did not change since */
+    int exact;          /* nonzero: never shrink while decoding (image.h) */
+    size_t threads;     /* that decode and hash; 0: one for each processor */
+    size_t batch_files; /* files in one transaction, the most that a kill can lose; 0: 128 */
+    const int *cancel;  /* NULL, or a flag: soon after it becomes nonzero the call ends with
+                           SNS_CANCELLED; finished batches stay */
+    /* done of total files that need work; total is 0 while folders are still being read. */
+    void (*progress)(void *user, size_t done, size_t total);
+    /* One unreadable file or folder: one line that names it and the reason. */
+    void (*problem)(void *user, sns_status status, const char *message);
+    void *user;
+} sns_index_options;
+
+/* Bring the catalog up to date with files and folders.
+ *   Folders are walked in depth; hidden ones, and hidden files, are skipped; links are followed,
+ * but no folder is visited twice. In folders, files count as pictures by extension; a file that is
+ *   itself among `paths` always does.
+ *   A file whose size and modification time are known is not read. Otherwise its content is hashed
+ *   (SHA-256); known content is not decoded, so moved and equal files share one vector. What
+ * remains is decoded and encoded, in parallel, and stored batch by batch, each in one transaction.
+ *   Files under the paths that are gone disappear; those elsewhere stay. A folder that can't be
+ *   read keeps what is known below it. Unreadable files are reported each time, and read again only
+ *   when they changed (or `retry`).
+ *     c          opened with SNS_CATALOG_WRITE
+ *     model_dir  remembered for sns_catalog_model_dir; NULL: not
+ *     paths      n files or folders
+ *     counts     filled as far as the work got, on failure too
+ * Errors: SNS_ARG, SNS_MISMATCH (made with another model), SNS_IO (full disk ...), SNS_CANCELLED,
+ * SNS_NOMEM, SNS_FORMAT (the model gives NaN). What was stored before stays. A path that does not
+ * exist and never did is unreadable, not an error. */
+SNS_API sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char *model_dir,
+                                     const char *const *paths, size_t n,
+                                     const sns_index_options *options, sns_index_counts *counts,
+                                     sns_error *err);
+
+typedef struct sns_hit {
+    const char *path; /* absolute */
+    float score;      /* cosine, -1 to 1 */
+} sns_hit;
+
+typedef struct sns_hits {
+    sns_hit *items; /* best first; equal scores by path (byte order) */
+    size_t count;
+} sns_hits;
+
+/* The n files nearest to a unit vector, by exact search over all.
+ *   query  sns_model_dim floats, |query| = 1
+ * Errors: SNS_ARG (n == 0), SNS_SHAPE (the catalog's vectors have another width than dim), SNS_IO,
+ * SNS_NOMEM. An empty catalog gives no hits. Free with sns_hits_free. */
+SNS_API sns_status sns_catalog_search(sns_catalog *c, const float *query, size_t dim, size_t n,
+                                      sns_hits *out, sns_error *err);
+SNS_API void sns_hits_free(sns_hits *hits);
+
+/* A query: pictures and texts added and subtracted. */
+typedef struct sns_query_term {
+    int is_image; /* text is the path of a picture */
+    float weight; /* negative after '-'; never 0 */
+    char *text;
+} sns_query_term;
+
+typedef struct sns_query {
+    sns_query_term *terms;
+    size_t count;
+} sns_query;
+
+/* Read a query from words as a shell gives them: terms joined by "+" and "-" (words of their own),
+ * each with an optional weight: "a dog" + beach.jpg - "2:leash". Words next to each other join to
+ * one text ("a" "dog" is "a dog"). A term that is an existing file is a picture, any other a text;
+ * one that looks like a picture's file name but isn't there is an error. A leading "-" is allowed.
+ * Errors: SNS_ARG (empty, an operator without its term, a bad weight), SNS_MISSING, SNS_LIMIT (a
+ * text over 16 MiB, more than 256 terms), SNS_NOMEM. Free with sns_query_free. */
+SNS_API sns_status sns_query_parse(const char *const *words, size_t n, sns_query *out,
+                                   sns_error *err);
+SNS_API void sns_query_free(sns_query *q);
+
+/* The unit vector of a query: the sum of weight * unit vector of each term, normalised.
+ *   session  of the model that made the catalog;  out  sns_model_dim(model) floats
+ * Errors: those of encoding and of reading a picture; SNS_ARG (the terms cancel out). */
+SNS_API sns_status sns_query_encode(const sns_model *model, sns_session *session,
+                                    const sns_query *q, float *out, sns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

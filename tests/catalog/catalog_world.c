@@ -1,0 +1,122 @@
+/* catalog_world.c - temporary folders, a tiny model and pictures for catalog tests. */
+#include "catalog_world.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "model/clip.h"
+#include "prep/preprocess.h"
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const char words[] = "a dog on a beach\na red car and a blue house\ntwo cats sleep\n"
+                            "the sun over the sea\nein Hund am Strand\nun chien rouge\n";
+
+void world_make_model(const char *dir, uint64_t seed) {
+    sns_error err = {0};
+    char text[128];
+    snprintf(text, sizeof text, "%s.txt", dir);
+    assert_int_equal(sns_make_dirs(dir, &err), SNS_OK);
+    assert_int_equal(sns_file_write(text, words, sizeof words - 1, &err), SNS_OK);
+    const char *files[] = {text};
+    assert_int_equal(sns_tokenizer_train(files, 1, 520, dir, &err), SNS_OK);
+    sns_tokenizer *tok;
+    assert_int_equal(sns_tokenizer_load(dir, &tok, &err), SNS_OK);
+    sns_tower_config tower = {
+        .width = 32, .layers = 1, .heads = 2, .mlp = 64, .act = SNS_ACT_QUICK_GELU, .eps = 1e-5f};
+    sns_clip_config c = {.vision = tower,
+                         .text = tower,
+                         .image_px = 32,
+                         .patch_px = 16,
+                         .vocab = sns_tokenizer_vocab_size(tok),
+                         .context = 16,
+                         .start_id = sns_tokenizer_start_id(tok),
+                         .end_id = sns_tokenizer_end_id(tok),
+                         .embed = 16,
+                         .logit_scale_init = 2.6593f};
+    sns_tokenizer_free(tok);
+    sns_layout layout;
+    assert_int_equal(sns_clip_layout(&c, &layout, &err), SNS_OK);
+    float *data = sns_aligned_calloc(layout.total * sizeof *data);
+    assert_non_null(data);
+    sns_clip_init(&layout, &c, data, seed);
+    assert_int_equal(sns_clip_save(dir, &c, &layout, data, "F32", &err), SNS_OK);
+    sns_preprocess p;
+    sns_preprocess_default(&p, c.image_px);
+    assert_int_equal(sns_preprocess_write(dir, &p, &err), SNS_OK);
+    sns_aligned_free(data);
+    sns_layout_free(&layout);
+}
+
+void world_open(catalog_world *w) {
+    sns_error err = {0};
+    *w = (catalog_world){.root = "/tmp/sensus-catalog-XXXXXX"};
+    assert_non_null(mkdtemp(w->root));
+    snprintf(w->model_dir, sizeof w->model_dir, "%s/model", w->root);
+    snprintf(w->catalog, sizeof w->catalog, "%s/test.db", w->root);
+    snprintf(w->pictures, sizeof w->pictures, "%s/pictures", w->root);
+    assert_int_equal(mkdir(w->pictures, 0777), 0);
+    world_make_model(w->model_dir, 1);
+    if (sns_model_load(w->model_dir, &w->model, &err)) fail_msg("%s", err.message);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
+    (void)st;
+    (void)type;
+    (void)f;
+    return remove(path);
+}
+
+void world_close(catalog_world *w) {
+    sns_model_free(w->model);
+    nftw(w->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *world_path(const catalog_world *w, const char *rest) {
+    static char buffers[8][512];
+    static unsigned next;
+    char *b = buffers[next++ % 8];
+    snprintf(b, sizeof buffers[0], "%s/%s", w->root, rest);
+    return b;
+}
+
+static void make_folder_of(const char *path) {
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = 0;
+    assert_int_equal(sns_make_dirs(folder, NULL), SNS_OK);
+}
+
+void world_picture(const catalog_world *w, const char *rest, uint64_t seed) {
+    enum { SIDE = 40 };
+    uint8_t rgb[SIDE * SIDE * 3];
+    sns_rng rng;
+    sns_error err = {0};
+    sns_rng_seed(&rng, seed);
+    uint64_t colours[4] = {sns_rng_next(&rng), sns_rng_next(&rng), sns_rng_next(&rng),
+                           sns_rng_next(&rng)};
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 0; x < SIDE; x++)
+            for (size_t c = 0; c < 3; c++)
+                rgb[(y * SIDE + x) * 3 + c] =
+                    (uint8_t)(colours[(y >= SIDE / 2) * 2 + (x >= SIDE / 2)] >> 8 * c);
+    sns_image image = {SIDE, SIDE, rgb};
+    const char *path = world_path(w, rest);
+    make_folder_of(path);
+    if (sns_image_save_png(&image, path, &err)) fail_msg("%s", err.message);
+}
+
+void world_text(const catalog_world *w, const char *rest, const char *text) {
+    const char *path = world_path(w, rest);
+    make_folder_of(path);
+    assert_int_equal(sns_file_write(path, text, strlen(text), NULL), SNS_OK);
+}
+
+void world_set_time(const catalog_world *w, const char *rest, long seconds) {
+    struct timespec t[2] = {{seconds, 0}, {seconds, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, world_path(w, rest), t, 0), 0);
+}

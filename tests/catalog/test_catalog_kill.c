@@ -1,0 +1,152 @@
+/* test_catalog_kill.c - kill -9 while indexing: what was committed stays, the next run goes on.
+ *
+ * The program starts itself as the process to be killed: `test_catalog_kill index CATALOG MODEL
+ * FOLDER DIE` kills itself after DIE files of progress; DIE 0 waits for the parent to do it. With
+ * the argument `long` the parent kills 60 runs at random moments. */
+#include "catalog_world.h"
+#include "catalog/store.h"
+#include "base/rng.h"
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+extern char **environ;
+enum { PICTURES = 24, BATCH = 2 };
+
+static void die_after(void *user, size_t done, size_t total) {
+    const size_t *limit = user;
+    (void)total;
+    if (*limit && done >= *limit) kill(getpid(), SIGKILL);
+}
+
+static int index_and_die(char **argv) {
+    sns_error err = {0};
+    sns_model *model;
+    sns_catalog *c;
+    size_t limit = strtoul(argv[5], NULL, 10);
+    sns_index_options o = {.batch_files = BATCH, .progress = die_after, .user = &limit};
+    const char *folder = argv[4];
+    if (sns_model_load(argv[3], &model, &err) ||
+        sns_catalog_open(argv[2], SNS_CATALOG_WRITE, &c, &err) ||
+        sns_catalog_index(c, model, argv[3], &folder, 1, &o, NULL, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    sns_catalog_close(c);
+    sns_model_free(model);
+    return 0;
+}
+
+static pid_t start_child(const catalog_world *w, const char *limit) {
+    pid_t pid;
+    char *argv[] = {
+        "test_catalog_kill", "index", (char *)w->catalog, (char *)w->model_dir, (char *)w->pictures,
+        (char *)limit,       NULL};
+    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+    return pid;
+}
+
+static void make_pictures(const catalog_world *w) {
+    for (uint64_t i = 0; i < PICTURES; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "pictures/%02u.png", (unsigned)i);
+        world_picture(w, name, i);
+    }
+}
+
+/* The catalog after a kill: sound, every file row with its vector; returns how many files it has.
+ */
+static size_t check_sound(const catalog_world *w) {
+    sns_error err = {0};
+    sns_catalog *c;
+    sqlite3_stmt *s;
+    size_t files;
+    if (sns_catalog_open(w->catalog, SNS_CATALOG_WRITE, &c, &err)) fail_msg("%s", err.message);
+    assert_int_equal(sns_store_prepare(c, "PRAGMA integrity_check", &s, &err), SNS_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(s, 0), "ok");
+    sqlite3_finalize(s);
+    assert_int_equal(sns_store_prepare(c, "PRAGMA foreign_key_check", &s, &err), SNS_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+    sqlite3_finalize(s);
+    assert_int_equal(sns_catalog_count(c, &files, &err), SNS_OK);
+    sns_catalog_close(c);
+    return files;
+}
+
+static void finish_run(const catalog_world *w, size_t kept) {
+    sns_error err = {0};
+    sns_catalog *c;
+    sns_index_counts n;
+    const char *path = w->pictures;
+    assert_int_equal(sns_catalog_open(w->catalog, SNS_CATALOG_WRITE, &c, &err), SNS_OK);
+    assert_int_equal(sns_catalog_index(c, w->model, w->model_dir, &path, 1, NULL, &n, &err),
+                     SNS_OK);
+    assert_int_equal(n.unchanged, kept);
+    assert_int_equal(n.added, PICTURES - kept);
+    assert_int_equal(n.unreadable + n.changed + n.removed + n.moved, 0);
+    sns_catalog_close(c);
+}
+
+static void a_kill_loses_one_batch(void **state) {
+    (void)state;
+    catalog_world w;
+    int status;
+    world_open(&w);
+    make_pictures(&w);
+    const char *const limits[] = {"1", "5", "12", "24"};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        size_t limit = strtoul(limits[i], NULL, 10);
+        unlink(w.catalog);
+        unlink(world_path(&w, "test.db-wal"));
+        unlink(world_path(&w, "test.db-shm"));
+        pid_t pid = start_child(&w, limits[i]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        size_t kept = check_sound(&w);
+        assert_true(kept + BATCH >= limit && kept <= limit);
+        finish_run(&w, kept);
+    }
+    world_close(&w);
+}
+
+static void kills_at_random_moments(void **state) {
+    (void)state;
+    catalog_world w;
+    sns_rng rng;
+    int status;
+    size_t last = 0;
+    sns_rng_seed(&rng, 9);
+    world_open(&w);
+    make_pictures(&w);
+    for (int round = 0; round < 60; round++) {
+        if (last == PICTURES) {
+            unlink(w.catalog);
+            unlink(world_path(&w, "test.db-wal"));
+            unlink(world_path(&w, "test.db-shm"));
+            last = 0;
+        }
+        pid_t pid = start_child(&w, "0");
+        usleep((unsigned)sns_rng_below(&rng, 120000));
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (access(w.catalog, F_OK)) continue; /* killed before it began */
+        size_t kept = check_sound(&w);
+        assert_true(kept >= last);
+        last = kept;
+    }
+    finish_run(&w, last);
+    world_close(&w);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 6 && !strcmp(argv[1], "index")) return index_and_die(argv);
+    const struct CMUnitTest fast[] = {cmocka_unit_test(a_kill_loses_one_batch)};
+    const struct CMUnitTest slow[] = {cmocka_unit_test(kills_at_random_moments)};
+    if (argc > 1 && !strcmp(argv[1], "long")) return cmocka_run_group_tests(slow, NULL, NULL);
+    return cmocka_run_group_tests(fast, NULL, NULL);
+}
