@@ -31,6 +31,21 @@ typedef struct cli_entry {
     const cli_command *command;
 } cli_entry;
 
+/* Options that several commands have. */
+#define CLI_CATALOG_OPTION(type, member)                                                           \
+    {                                                                                              \
+        'c', "catalog", CLI_STRING, "FILE", NULL,                                                  \
+            "the catalog; without it $SENSUS_CATALOG, or the one in your data folder",             \
+            offsetof(type, member), 0, 0, NULL                                                     \
+    }
+#define CLI_MODEL_OPTION(type, member)                                                             \
+    {                                                                                              \
+        'm', "model", CLI_STRING, "DIR", NULL,                                                     \
+            "the model's folder; without it $SENSUS_MODEL, the catalog's, or the one that came "   \
+            "with sensus",                                                                         \
+            offsetof(type, member), 0, 0, NULL                                                     \
+    }
+
 /* One line on stderr; they return the exit code, so that `return cli_fail(...)` reads well. */
 int cli_fail(const sns_error *err);                                        /* CLI_FAILED */
 int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* CLI_FAILED */
@@ -39,11 +54,12 @@ int cli_usage(const cli_call *call, const char *fmt, ...)                  /* CL
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* no exit code */
 
 /* The folder of the model to use: the argument, else $SENSUS_MODEL, else `other` (the catalog's;
- * NULL allowed), else the one that came with sensus: the first folder with a config.json of
+ * NULL allowed) if it is still there, else the one that came with sensus: the first folder with a
+ * config.json of
  * ../models/sensus-small and ../../models/sensus-small beside the program, and
  * PREFIX/share/sensus/models/sensus-small. malloc'd. CLI_FAILED after a message when there is none.
  */
-int cli_find_model(const cli_call *call, const char *given, const char *other, char **dir);
+int cli_find_model(const char *given, const char *other, char **dir);
 
 /* The catalog to use: the argument, else $SENSUS_CATALOG, else
  * ${XDG_DATA_HOME:-~/.local/share}/sensus/catalog.db, whose folder is made when `make` is set.

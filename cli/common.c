@@ -79,14 +79,16 @@ static char *shipped_model(void) {
     return found ? found : model_below(SENSUS_DATADIR, "models/sensus-small");
 }
 
-int cli_find_model(const cli_call *call, const char *given, const char *other, char **dir) {
+int cli_find_model(const char *given, const char *other, char **dir) {
     const char *environment = getenv("SENSUS_MODEL");
-    if (environment && !*environment) environment = NULL;
-    const char *chosen = given ? given : environment ? environment : other;
-    (void)call;
-    *dir = chosen ? strdup(chosen) : shipped_model();
-    if (*dir) return CLI_DONE;
-    return cli_failf("no model found; say --model DIR or set SENSUS_MODEL");
+    const char *chosen = given;
+    if (!chosen && environment && *environment) chosen = environment;
+    if (!chosen && other && is_model(other)) chosen = other;
+    if (!chosen)
+        *dir = shipped_model();
+    else if (!(*dir = realpath(chosen, NULL)))
+        return cli_failf("%s: %s", chosen, strerror(errno));
+    return *dir ? CLI_DONE : cli_failf("no model found; say --model DIR or set SENSUS_MODEL");
 }
 
 /* mkdir -p for everything before the last '/' of path. */

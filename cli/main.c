@@ -5,13 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every command: `extern const cli_command cli_NAME;` above, one line here, by what it is for. */
-extern const cli_command cli_train;
+extern const cli_command cli_classify, cli_embed, cli_index, cli_model_info, cli_search,
+    cli_tokenizer_train, cli_train;
+
+/* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
+    {"index", "make pictures findable", &cli_index},
+    {"search", "find pictures by words and pictures", &cli_search},
+    {"classify", "say which of some labels fits a picture", &cli_classify},
+    {"embed", "turn pictures or texts into vectors", &cli_embed},
     {"train", "learn a model from pairs of pictures and texts", &cli_train},
-    {NULL, NULL, NULL},
+    {"model info", "say what a model's folder holds", &cli_model_info},
+    {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},
 };
-enum { COUNT = sizeof table / sizeof *table - 1 };
+enum { COUNT = sizeof table / sizeof *table };
 
 /* Is `name` the first word of a two-word command? */
 static bool is_group(const char *name) {

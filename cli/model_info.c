@@ -14,7 +14,7 @@ static int run(const cli_call *call) {
     sns_error err;
     sns_model *model = NULL;
     char *dir = NULL, *text = NULL;
-    if (cli_find_model(call, call->argument_count ? call->arguments[0] : NULL, NULL, &dir))
+    if (cli_find_model(call->argument_count ? call->arguments[0] : NULL, NULL, &dir))
         return CLI_FAILED;
     int code = CLI_DONE;
     if (sns_model_load(dir, &model, &err) || sns_model_describe(model, v->json, &text, &err)) {

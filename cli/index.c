@@ -1,0 +1,139 @@
+/* index.c - sensus index */
+#include "command.h"
+#include "progress.h"
+#include <sensus/catalog.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct values {
+    const char *catalog, *model;
+    bool rebuild, retry, exact, json, quiet;
+    int64_t threads;
+} values;
+
+typedef struct reporter {
+    cli_progress progress;
+    bool quiet;
+} reporter;
+
+/* Set by the first Ctrl-C; a second one ends the process. A signal handler has no other place. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    interrupted = 1;
+    signal(number, SIG_DFL);
+}
+
+static void show_progress(void *user, size_t done, size_t total) {
+    reporter *r = user;
+    if (!r->quiet) cli_progress_update(&r->progress, done, total, NULL);
+}
+
+static void show_problem(void *user, sns_status status, const char *message) {
+    reporter *r = user;
+    (void)status;
+    cli_progress_clear(&r->progress);
+    cli_failf("%s", message);
+}
+
+static void print_counts(const sns_index_counts *n, bool json) {
+    const char *format = json
+                             ? "{\"new\": %zu, \"changed\": %zu, \"removed\": %zu, \"unreadable\": "
+                               "%zu, \"moved\": %zu, \"unchanged\": %zu}\n"
+                             : "%zu new, %zu changed, %zu removed, %zu unreadable, %zu moved, %zu "
+                               "unchanged\n";
+    printf(format, n->added, n->changed, n->removed, n->unreadable, n->moved, n->unchanged);
+}
+
+static int index_paths(const cli_call *call, sns_catalog *catalog, const sns_model *model,
+                       const char *model_dir) {
+    const values *v = call->values;
+    reporter r = {.quiet = v->quiet};
+    sns_error err;
+    sns_index_counts counts;
+    sns_index_options o = {.retry = v->retry,
+                           .exact = v->exact,
+                           .threads = (size_t)v->threads,
+                           .cancel = (const int *)&interrupted,
+                           .progress = show_progress,
+                           .problem = show_problem,
+                           .user = &r};
+    cli_progress_start(&r.progress, "indexing", "", 0);
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    sns_status status = sns_catalog_index(catalog, model, model_dir,
+                                          (const char *const *)call->arguments,
+                                          call->argument_count, &o, &counts, &err);
+    cli_progress_clear(&r.progress);
+    print_counts(&counts, v->json);
+    if (status) return cli_fail(&err);
+    return counts.unreadable ? CLI_FAILED : CLI_DONE;
+}
+
+static int open_and_index(const cli_call *call, sns_catalog *catalog, sns_model **model,
+                          char **dir) {
+    const values *v = call->values;
+    sns_error err;
+    const char *known = v->rebuild ? NULL : sns_catalog_model_dir(catalog);
+    if (cli_find_model(v->model, known, dir)) return CLI_FAILED;
+    if (sns_model_load(*dir, model, &err)) return cli_fail(&err);
+    if (v->rebuild && sns_catalog_rebuild(catalog, &err)) return cli_fail(&err);
+    return index_paths(call, catalog, *model, *dir);
+}
+
+static int run(const cli_call *call) {
+    const values *v = call->values;
+    sns_error err;
+    sns_catalog *catalog = NULL;
+    sns_model *model = NULL;
+    char *file = NULL, *dir = NULL;
+    int code = cli_find_catalog(v->catalog, true, &file);
+    if (!code && sns_catalog_open(file, SNS_CATALOG_WRITE, &catalog, &err)) code = cli_fail(&err);
+    if (!code) code = open_and_index(call, catalog, &model, &dir);
+    sns_catalog_close(catalog);
+    sns_model_free(model);
+    free(file);
+    free(dir);
+    return code;
+}
+
+static const cli_option options[] = {
+    CLI_CATALOG_OPTION(values, catalog),
+    CLI_MODEL_OPTION(values, model),
+    {0, "rebuild", CLI_FLAG, NULL, NULL,
+     "forget everything in the catalog first; needed to use another model",
+     offsetof(values, rebuild), 0, 0, NULL},
+    {0, "retry", CLI_FLAG, NULL, NULL, "try files again that could not be read before",
+     offsetof(values, retry), 0, 0, NULL},
+    {0, "exact", CLI_FLAG, NULL, NULL,
+     "decode every picture at full size before scaling; slower, slightly more exact",
+     offsetof(values, exact), 0, 0, NULL},
+    {0, "threads", CLI_INT, "N", "0", "threads that decode; 0 is one for each processor",
+     offsetof(values, threads), 0, 1024, NULL},
+    {'q', "quiet", CLI_FLAG, NULL, NULL, "no progress bar", offsetof(values, quiet), 0, 0, NULL},
+    {0, "json", CLI_FLAG, NULL, NULL, "print the counts as one JSON object", offsetof(values, json),
+     0, 0, NULL},
+};
+
+const cli_command cli_index = {
+    .arguments = "PATH...",
+    .description =
+        "Make pictures findable: bring the catalog up to date with files and folders.\n\n"
+        "Folders are walked with all folders below them, but not hidden ones; links are followed. "
+        "Pictures are known by their extension (jpg, png, webp, gif, tiff, heic, avif, svg, bmp, "
+        "ppm); a file named on the command line is always tried. A file that did not change is not "
+        "read again, a moved or copied one not decoded again, and one that is gone disappears from "
+        "the catalog, if it was under a given PATH. The files themselves are never changed.\n\n"
+        "Ends with the counts of new, changed, removed, unreadable, moved and unchanged files. "
+        "Each "
+        "unreadable file gets one line on stderr, and the exit status is 1. An interrupted or "
+        "killed "
+        "run loses at most the last 128 pictures of work; the next one goes on.",
+    .examples = "sensus index ~/Pictures\n"
+                "sensus index --catalog holiday.db --model models/sensus-small ~/Pictures/2024",
+    .table = {options, sizeof options / sizeof *options, sizeof(values)},
+    .min_arguments = 1,
+    .max_arguments = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,10 @@
+/* sheet.h - contact sheets: the found pictures side by side, as a page or as a picture. */
+#ifndef SENSUS_CLI_SHEET_H
+#define SENSUS_CLI_SHEET_H
+#include <sensus/catalog.h>
+
+/* A page that needs nothing but itself: thumbnails are data URIs. Pictures that can't be read any
+ * more stay as empty frames. Returns an exit code. */
+int cli_sheet_html(const char *file, const char *title, const sns_hits *hits);
+sns_status cli_sheet_png(const char *file, const char *title, const sns_hits *hits, sns_error *err);
+#endif

@@ -1,0 +1,126 @@
+/* sheet_html.c - the contact sheet as a page. */
+#include "command.h"
+#include "sheet.h"
+#include <sensus/image.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THUMBNAIL_PX = 320 };
+
+static const char head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n";
+
+static const char style[] =
+    "<style>\n"
+    ":root{--paper:#f6f5f2;--card:#fff;--ink:#1d1c1a;--soft:#6d6a63;--line:#e3e0d8;--mark:#2f6f5e}"
+    "\n"
+    "@media (prefers-color-scheme:dark){:root{--paper:#161715;--card:#20211f;--ink:#ecebe6;"
+    "--soft:#9b988f;--line:#31322f;--mark:#6fc3a9}}\n"
+    "*{box-sizing:border-box}\n"
+    "body{margin:0;padding:clamp(1rem,4vw,3rem);background:var(--paper);color:var(--ink);"
+    "font:16px/1.45 system-ui,sans-serif}\n"
+    "header{max-width:80rem;margin:0 auto 2rem}\n"
+    "h1{margin:0;font-size:clamp(1.4rem,3.5vw,2.2rem);font-weight:650;letter-spacing:-.01em;"
+    "overflow-wrap:anywhere}\n"
+    "header p{margin:.3rem 0 0;color:var(--soft)}\n"
+    "ol{max-width:80rem;margin:0 auto;padding:0;list-style:none;display:grid;gap:1rem;"
+    "grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr))}\n"
+    "li a{display:block;height:100%;color:inherit;text-decoration:none;background:var(--card);"
+    "border:1px solid var(--line);border-radius:.6rem;overflow:hidden}\n"
+    "li a:hover,li a:focus-visible{border-color:var(--mark);outline:2px solid var(--mark);"
+    "outline-offset:-1px}\n"
+    ".frame{aspect-ratio:1;display:grid;place-items:center;background:#fff;"
+    "border-bottom:1px solid var(--line);color:#6d6a63;font-size:.85rem}\n"
+    ".frame img{width:100%;height:100%;object-fit:contain;display:block}\n"
+    ".bar{height:3px;background:var(--line)}.bar "
+    "i{display:block;height:100%;background:var(--mark)}\n"
+    ".what{padding:.55rem .75rem .7rem;display:grid;grid-template-columns:1fr auto;gap:0 .6rem}\n"
+    ".name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:550}\n"
+    ".score{font-variant-numeric:tabular-nums;color:var(--soft)}\n"
+    "</style>\n";
+
+static void put_html(FILE *out, const char *s) {
+    for (; *s; s++) {
+        const char *entity = *s == '&'   ? "&amp;"
+                             : *s == '<' ? "&lt;"
+                             : *s == '>' ? "&gt;"
+                             : *s == '"' ? "&quot;"
+                                         : NULL;
+        if (entity)
+            fputs(entity, out);
+        else
+            fputc((unsigned char)*s < ' ' ? ' ' : *s, out);
+    }
+}
+
+static void put_base64(FILE *out, const uint8_t *bytes, size_t n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        unsigned v = (unsigned)bytes[i] << 16 | (left > 1 ? bytes[i + 1] : 0u) << 8 |
+                     (left > 2 ? bytes[i + 2] : 0u);
+        fputc(digits[v >> 18], out);
+        fputc(digits[v >> 12 & 63], out);
+        fputc(left > 1 ? digits[v >> 6 & 63] : '=', out);
+        fputc(left > 2 ? digits[v & 63] : '=', out);
+    }
+}
+
+static void put_file_uri(FILE *out, const char *path) {
+    fputs("file://", out);
+    for (; *path; path++) {
+        unsigned char c = (unsigned char)*path;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("/-_.~", c);
+        fprintf(out, plain ? "%c" : "%%%02X", c);
+    }
+}
+
+static void put_card(FILE *out, const sns_hit *hit, size_t rank) {
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    const char *slash = strrchr(hit->path, '/'), *name = slash ? slash + 1 : hit->path;
+    float width = hit->score < 0 ? 0 : hit->score > 1 ? 100 : 100 * hit->score;
+    fputs("<li><a href=\"", out);
+    put_file_uri(out, hit->path);
+    fputs("\" title=\"", out);
+    put_html(out, hit->path);
+    fputs("\"><div class=\"frame\">", out);
+    if (sns_thumbnail_jpeg(hit->path, THUMBNAIL_PX, &bytes, &size, NULL)) {
+        fputs("can\u2019t be read", out);
+    } else {
+        fputs("<img alt=\"", out);
+        put_html(out, name);
+        fputs("\" src=\"data:image/jpeg;base64,", out);
+        put_base64(out, bytes, size);
+        fputs("\">", out);
+    }
+    fprintf(out, "</div><div class=\"bar\"><i style=\"width:%.1f%%\"></i></div>", (double)width);
+    fprintf(out, "<div class=\"what\"><span class=\"name\">%zu. ", rank);
+    put_html(out, name);
+    fprintf(out, "</span><span class=\"score\">%.3f</span></div></a></li>\n", (double)hit->score);
+    free(bytes);
+}
+
+int cli_sheet_html(const char *file, const char *title, const sns_hits *hits) {
+    FILE *out = fopen(file, "wb");
+    if (!out) return cli_failf("%s: %s", file, strerror(errno));
+    fputs(head, out);
+    fputs("<title>", out);
+    put_html(out, title);
+    fprintf(out, "</title>\n%s</head>\n<body>\n<header><h1>", style);
+    put_html(out, title);
+    fprintf(out,
+            "</h1><p>%zu picture%s by sensus, nearest first; the number is the cosine.</p>"
+            "</header>\n<ol>\n",
+            hits->count, hits->count == 1 ? "" : "s");
+    for (size_t i = 0; i < hits->count; i++) put_card(out, &hits->items[i], i + 1);
+    fputs("</ol>\n</body>\n</html>\n", out);
+    int bad = ferror(out);
+    if (fclose(out) || bad) return cli_failf("%s: can't write: %s", file, strerror(errno));
+    return CLI_DONE;
+}

@@ -1,0 +1,96 @@
+/* sheet_png.c - the contact sheet as one picture. */
+#include "sheet.h"
+#include <sensus/image.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All lengths in pixels. A cell is a square frame with a caption below. */
+enum { FRAME = 220, CAPTION = 30, GAP = 16, TITLE = 26, NAME = 13, MAX_HITS = 400 };
+
+static const uint8_t paper[3] = {246, 245, 242}, card[3] = {255, 255, 255}, ink[3] = {29, 28, 26},
+                     soft[3] = {109, 106, 99};
+
+/* Copy src into dst with its upper left corner at x, y; what sticks out is cut. */
+static void paste(sns_image *dst, const sns_image *src, size_t x, size_t y) {
+    for (size_t r = 0; r < src->height_px && y + r < dst->height_px; r++) {
+        size_t n = src->width_px;
+        if (x >= dst->width_px) return;
+        if (n > dst->width_px - x) n = dst->width_px - x;
+        memcpy(dst->rgb + ((y + r) * dst->width_px + x) * 3, src->rgb + r * src->width_px * 3,
+               n * 3);
+    }
+}
+
+static void fill(sns_image *dst, size_t x, size_t y, size_t w, size_t h, const uint8_t colour[3]) {
+    for (size_t r = y; r < y + h && r < dst->height_px; r++)
+        for (size_t c = x; c < x + w && c < dst->width_px; c++)
+            memcpy(dst->rgb + (r * dst->width_px + c) * 3, colour, 3);
+}
+
+static sns_status put_text(sns_image *sheet, const char *text, size_t size, size_t x, size_t y,
+                           size_t width, const uint8_t colour[3], sns_error *err) {
+    sns_image line;
+    sns_status status = sns_image_text(text, size, width, colour, paper, &line, err);
+    if (status) return status;
+    paste(sheet, &line, x, y);
+    sns_image_free(&line);
+    return SNS_OK;
+}
+
+/* The picture inside its frame, whole, never enlarged more than twice; an unreadable one leaves the
+ * frame empty. */
+static void put_picture(sns_image *sheet, const char *path, size_t x, size_t y) {
+    sns_image image = {0}, small = {0};
+    const sns_image_options o = {.target_px = FRAME};
+    fill(sheet, x, y, FRAME, FRAME, card);
+    if (sns_image_load(path, &o, &image, NULL)) return;
+    double longer = (double)(image.width_px > image.height_px ? image.width_px : image.height_px);
+    double scale = FRAME / longer < 2 ? FRAME / longer : 2;
+    size_t w = (size_t)((double)image.width_px * scale + 0.5);
+    size_t h = (size_t)((double)image.height_px * scale + 0.5);
+    if (!sns_image_resize(&image, w ? w : 1, h ? h : 1, &small, NULL))
+        paste(sheet, &small, x + (FRAME - small.width_px) / 2, y + (FRAME - small.height_px) / 2);
+    sns_image_free(&small);
+    sns_image_free(&image);
+}
+
+static sns_status put_cell(sns_image *sheet, const sns_hit *hit, size_t rank, size_t x, size_t y,
+                           sns_error *err) {
+    char score[32], name[300];
+    const char *slash = strrchr(hit->path, '/');
+    snprintf(score, sizeof score, "%.3f", (double)hit->score);
+    snprintf(name, sizeof name, "%zu. %s", rank, slash ? slash + 1 : hit->path);
+    put_picture(sheet, hit->path, x, y);
+    sns_status status = put_text(sheet, name, NAME, x, y + FRAME + 4, FRAME - 50, ink, err);
+    if (status) return status;
+    return put_text(sheet, score, NAME, x + FRAME - 38, y + FRAME + 4, 38, soft, err);
+}
+
+static size_t columns_for(size_t count) {
+    size_t columns = 1;
+    while (columns * columns < count + columns && columns < 10) columns++;
+    return columns < 3 ? 3 : columns;
+}
+
+sns_status cli_sheet_png(const char *file, const char *title, const sns_hits *hits,
+                         sns_error *err) {
+    size_t count = hits->count < MAX_HITS ? hits->count : MAX_HITS, columns = columns_for(count);
+    size_t rows = count ? (count + columns - 1) / columns : 0, top = GAP + TITLE * 3 / 2 + GAP;
+    sns_image sheet = {.width_px = GAP + columns * (FRAME + GAP),
+                       .height_px = top + rows * (FRAME + CAPTION + GAP)};
+    sheet.rgb = malloc(sheet.width_px * sheet.height_px * 3);
+    if (!sheet.rgb) {
+        *err = (sns_error){.code = SNS_NOMEM, .message = "no memory for the contact sheet"};
+        return SNS_NOMEM;
+    }
+    fill(&sheet, 0, 0, sheet.width_px, sheet.height_px, paper);
+    sns_status status = put_text(&sheet, title, TITLE, GAP, GAP, sheet.width_px - 2 * GAP, ink,
+                                 err);
+    for (size_t i = 0; i < count && !status; i++)
+        status = put_cell(&sheet, &hits->items[i], i + 1, GAP + i % columns * (FRAME + GAP),
+                          top + i / columns * (FRAME + CAPTION + GAP), err);
+    if (!status) status = sns_image_save_png(&sheet, file, err);
+    sns_image_free(&sheet);
+    return status;
+}
