@@ -66,7 +66,7 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const sns_mod
                                           (const char *const *)call->arguments,
                                           call->argument_count, &o, &counts, &err);
     cli_progress_clear(&r.progress);
-    print_counts(&counts, v->json);
+    if (!status || counts.found) print_counts(&counts, v->json);
     if (status) return cli_fail(&err);
     return counts.unreadable ? CLI_FAILED : CLI_DONE;
 }

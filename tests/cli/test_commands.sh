@@ -1,0 +1,256 @@
+#!/bin/sh
+# test_commands.sh SENSUS TINY_MODEL PYTHON - the command as people and scripts meet it: exit codes,
+# messages, JSON, catalog and query by the real program.
+set -u
+sensus=$(realpath "$1")
+tiny_model=$2
+python=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+unset SENSUS_MODEL SENSUS_CATALOG
+HOME=$work/home
+XDG_DATA_HOME=$work/data
+export HOME XDG_DATA_HOME
+out=$work/out
+err=$work/err
+
+fail() {
+    echo "FAIL: $*" >&2
+    sed 's/^/  out: /' "$out" >&2
+    sed 's/^/  err: /' "$err" >&2
+    failures=$((failures + 1))
+}
+
+# expect CODE ARGUMENT... : run sensus and compare its exit code.
+expect() {
+    want=$1
+    shift
+    "$sensus" "$@" > "$out" 2> "$err"
+    got=$?
+    [ "$got" = "$want" ] || fail "exit $got, not $want: sensus $*"
+}
+out_has() { grep -qF -e "$1" "$out" || fail "standard output lacks '$1'"; }
+err_has() { grep -qF -e "$1" "$err" || fail "standard error lacks '$1'"; }
+err_lines() { [ "$(wc -l < "$err")" = "$1" ] || fail "standard error has not $1 lines"; }
+quiet() { [ ! -s "$err" ] || fail "standard error is not empty"; }
+
+json_lines() {
+    "$python" - "$out" "$@" <<'PY' || fail "not the JSON that was promised"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8")]
+assert lines
+for l in lines:
+    assert sorted(l) == sorted(sys.argv[2:]), l
+PY
+}
+
+# ---- without a model ----
+expect 2
+out_has "usage: sensus COMMAND"
+expect 0 -h
+out_has "index"
+expect 0 --version
+out_has "kernels"
+expect 2 serach x
+err_has "did you mean 'search'?"
+expect 2 model
+err_has "needs a second word"
+expect 2 model inof
+err_has "did you mean 'model info'?"
+expect 2 search
+err_has "QUERY"
+expect 2 search --colour x
+err_has "unknown option --colour"
+expect 2 search --cuont 3 x
+err_has "did you mean --count?"
+expect 2 search -n
+err_has "needs a value"
+expect 2 search -n many x
+err_has "whole number"
+expect 2 search -n 0 x
+expect 2 search -n 5x x
+expect 2 search --json=yes x
+expect 2 search -5 degrees
+err_has "put -- before it"
+expect 2 index
+expect 2 classify x.png
+err_has "--labels"
+expect 2 classify --labels a --template "no hole" x.png
+expect 2 embed
+expect 2 embed --text a b.png
+expect 2 model info a b
+expect 1 model info "$work/nowhere"
+err_lines 1
+expect 1 search "a dog"
+err_has "sensus index"
+err_lines 1
+expect 1 search --catalog "$work/none.db" "a dog"
+err_has "none.db"
+for command in index search classify embed train "model info" "tokenizer train"; do
+    # shellcheck disable=SC2086
+    expect 0 $command -h
+    out_has "usage: sensus $command"
+    quiet
+done
+"$sensus" --completion > "$work/completion" && bash -n "$work/completion" || fail "completion"
+bash -c '. "$1"; COMP_WORDS=(sensus search --ht); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = --html ]' \
+    x "$work/completion" || fail "completion of search --ht"
+bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = info ]' \
+    x "$work/completion" || fail "completion of model"
+if [ -w /dev/full ]; then
+    "$sensus" -h > /dev/full 2> "$err"
+    [ $? = 1 ] || fail "a full standard output is a failure"
+fi
+
+# ---- with a tiny random model ----
+"$tiny_model" "$work/model" 1 > "$out" 2> "$err" || fail "no model"
+"$tiny_model" "$work/other" 2 > "$out" 2> "$err" || fail "no model"
+SENSUS_MODEL=$work/model
+export SENSUS_MODEL
+mkdir -p "$work/pictures/sub"
+"$python" - "$work/pictures" <<'PY'
+import os, struct, sys, zlib
+def png(path, seed, side=24):
+    rows = b"".join(b"\0" + bytes((seed * 37 + x * (3 + seed) + y * 5) % 256 for x in range(side * 3))
+                    for y in range(side))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+root = sys.argv[1].encode()
+for i, name in enumerate([b"one.png", b"sub/two.png", b"-minus.png", b"with \"quote\" & <tag>.png",
+                          b"bad\xffname.png", "z\u00fcrich\n.png".encode()]):
+    png(os.path.join(root, name), i)
+PY
+expect 0 model info
+out_has "16"
+expect 0 model info --json "$work/model"
+"$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$out" || fail "model info --json"
+expect 0 index "$work/pictures"
+out_has "6 new, 0 changed, 0 removed, 0 unreadable"
+quiet
+[ -f "$work/data/sensus/catalog.db" ] || fail "the catalog is not in the data folder"
+expect 0 index --json "$work/pictures"
+json_lines new changed removed unreadable moved unchanged
+out_has '"unchanged": 6'
+echo junk > "$work/pictures/broken.png"
+expect 1 index "$work/pictures"
+err_has "broken.png"
+err_lines 1
+out_has "1 unreadable"
+rm "$work/pictures/broken.png"
+expect 0 index "$work/pictures"
+out_has "0 removed, 0 unreadable"
+expect 0 search a dog
+[ "$(wc -l < "$out")" = 6 ] || fail "six pictures"
+expect 0 search --json -n 6 "a dog"
+json_lines path score rank
+cp "$out" "$work/first"
+expect 0 search --json -n 6 "a dog"
+cmp -s "$out" "$work/first" || fail "search is not stable"
+expect 0 search -n 1 --json "$work/pictures/sub/two.png"
+out_has "sub/two.png"
+expect 0 search -n1 - snow
+expect 0 search -n 1 "a dog" + "$work/pictures/one.png" - 2:leash
+expect 2 search "a dog" +
+expect 2 search "a dog" + - leash
+expect 2 search ""
+expect 1 search no-such-picture.jpg
+err_has "no such picture"
+cd "$work/pictures" || exit 1
+expect 0 search -n 1 --json -- -minus.png
+out_has "/-minus.png"
+expect 0 index -- -minus.png
+out_has "1 unchanged"
+cd "$work" || exit 1
+"$python" -c 'print("word " * 200000, end="")' > "$work/long"
+"$python" - "$sensus" "$work/long" <<'PY' || fail "a text of 1 MB"
+import subprocess, sys
+text = open(sys.argv[2]).read()[:120000]  # the longest argument that Linux passes is 128 KiB
+assert subprocess.run([sys.argv[1], "search", text], capture_output=True).returncode == 0
+assert subprocess.run([sys.argv[1], "search"] + [text] * 9, capture_output=True).returncode == 0
+assert subprocess.run([sys.argv[1], "embed", "--text", text], capture_output=True).returncode == 0
+PY
+expect 0 search -n 6 --html "$work/sheet.html" --png "$work/sheet.png" "a <dog> & co"
+"$python" - "$work/sheet.html" <<'PY' || fail "the page"
+import html.parser, sys
+class P(html.parser.HTMLParser):
+    images, cards, text = 0, 0, ""
+    def handle_starttag(self, tag, attributes):
+        a = dict(attributes)
+        self.cards += tag == "li"
+        self.images += tag == "img" and a["src"].startswith("data:image/jpeg;base64,")
+        assert tag != "tag" and tag != "dog"
+        for name in ("src", "href"):
+            assert not a.get(name, "").startswith("http")
+    def handle_data(self, data): self.text += data
+p = P()
+p.feed(open(sys.argv[1], "rb").read().decode("utf-8", "replace"))
+assert p.images == 6 and p.cards == 6, (p.images, p.cards)
+assert "a <dog> & co" in p.text
+PY
+[ "$(head -c 4 "$work/sheet.png" | tail -c 3)" = PNG ] || fail "the sheet is no PNG"
+expect 1 search --html /no/such/folder.html a
+err_has "/no/such/folder.html"
+expect 1 search --png /no/such/folder.png a
+expect 1 search --model "$work/other" a
+err_has "--rebuild"
+expect 1 index --model "$work/other" "$work/pictures"
+err_has "--rebuild"
+expect 0 index --model "$work/other" --rebuild "$work/pictures"
+out_has "6 new"
+unset SENSUS_MODEL
+expect 0 search a # the catalog knows its model
+SENSUS_MODEL=$work/model
+export SENSUS_MODEL
+expect 1 index --model "$work/other" "$work/nowhere"
+err_has "no such file or folder"
+expect 1 index --catalog /proc/nowhere/c.db "$work/pictures"
+err_lines 1
+expect 0 classify --labels "cat, dog,,car " "$work/pictures/one.png"
+[ "$(wc -l < "$out")" = 4 ] || fail "a line for the file and one for each label"
+expect 0 classify --labels cat,dog,car --top 2 --json "$work/pictures/one.png" "$work/pictures/sub/two.png"
+json_lines path labels
+"$python" - "$out" <<'PY' || fail "probabilities"
+import json, sys
+for l in map(json.loads, open(sys.argv[1])):
+    p = [x["probability"] for x in l["labels"]]
+    assert len(p) == 2 and p[0] >= p[1] > 0 and sum(p) <= 1
+PY
+printf 'cat\r\n\ndog\n' > "$work/labels"
+expect 0 classify --labels-file "$work/labels" -t "ein {} am Strand" "$work/pictures/one.png"
+out_has "dog"
+expect 1 classify --labels-file "$work/none" "$work/pictures/one.png"
+expect 1 classify --labels , "$work/pictures/one.png"
+expect 1 classify --labels a,b "$work/pictures/one.png" "$work/pictures"
+err_lines 1
+expect 0 embed --text "a dog" --text cat
+json_lines text vector
+expect 1 embed "$work/pictures/one.png" "$work/none.png"
+json_lines path vector
+err_has "none.png"
+expect 1 embed -o "$work/v.npy" "$work/none.png" "$work/pictures/one.png"
+expect 0 embed --text a -o "$work/w.npy"
+"$python" - "$work/v.npy" "$work/w.npy" <<'PY' || fail "npy"
+import struct, sys
+for path, rows in ((sys.argv[1], 2), (sys.argv[2], 1)):
+    b = open(path, "rb").read()
+    n = struct.unpack("<H", b[8:10])[0]
+    header = eval(b[10:10 + n])
+    assert b[:6] == b"\x93NUMPY" and header["shape"] == (rows, 16) and header["descr"] == "<f4"
+    v = struct.unpack("<%df" % (rows * 16), b[10 + n:])
+    assert abs(sum(x * x for x in v[-16:]) - 1) < 1e-4
+    if rows == 2:
+        assert all(x != x for x in v[:16])
+PY
+expect 1 embed --text a -o /no/such/folder/v.npy
+printf 'a dog on a beach\nzwei Hunde\n' > "$work/text"
+expect 0 tokenizer train --vocab 514 -o "$work/vocabulary" "$work/text"
+[ -f "$work/vocabulary/tokenizer.json" ] || fail "no vocabulary"
+expect 2 tokenizer train "$work/text"
+expect 2 tokenizer train --vocab 10 -o "$work/vocabulary" "$work/text"
+expect 1 tokenizer train -o "$work/vocabulary" "$work/no-text"
+[ $failures = 0 ] || echo "$failures failures" >&2
+[ $failures = 0 ]
