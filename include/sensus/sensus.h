@@ -8,5 +8,6 @@
 #include <sensus/model.h>
 #include <sensus/catalog.h>
 #include <sensus/embed.h>
+#include <sensus/eval.h>
 #include <sensus/train.h>
 #endif

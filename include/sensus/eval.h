@@ -1,0 +1,105 @@
+/* eval.h - how good a model is: retrieval and zero-shot classification.
+ *
+ * Ties count against the model: of equal scores, the wrong one is taken to come first, so a model
+ * that gives the same vector to everything scores zero. Intervals are 95 % percentile bootstrap
+ * intervals (Efron 1979; 1,000 resamples of the queries, fixed seed): the spread that comes from
+ * having asked these queries and not others. */
+#ifndef SENSUS_EVAL_H
+#define SENSUS_EVAL_H
+#include <sensus/model.h>
+#include <sensus/status.h>
+#include <stddef.h>
+
+/* A measure, its interval, and what guessing gives. Fractions are 0 ... 1. */
+typedef struct sns_measure {
+    double value, low, high, chance;
+} sns_measure;
+
+typedef struct sns_eval_options {
+    const char *image_root; /* where relative image paths start; NULL: the manifest's folder */
+    size_t limit;           /* use the first so many pictures; 0: all */
+    size_t captions;        /* at most so many of a picture's captions a language; 0: all */
+    size_t threads, batch;  /* embed.h */
+    int exact;              /* embed.h */
+    const int *cancel;      /* embed.h; may be NULL */
+    /* One line for each picture or line of the manifest that is left out; NULL ok. */
+    void (*warn)(void *user, const char *message);
+    /* Pictures encoded so far; NULL ok. */
+    void (*progress)(void *user, size_t done, size_t total);
+    void *user;
+} sns_eval_options;
+
+/* ---- retrieval ---- */
+
+typedef struct sns_retrieval_side {
+    size_t queries, candidates;
+    sns_measure recall_1, recall_5, recall_10; /* queries whose best right answer is that high */
+    sns_measure median_rank, mean_rank;        /* of the best right answer; 1 is the top */
+} sns_retrieval_side;
+
+typedef struct sns_retrieval {
+    char language[32];
+    size_t images, texts, pairs; /* distinct; pairs of a picture with a text of its own */
+    sns_retrieval_side text_to_image, image_to_text;
+} sns_retrieval;
+
+/* Recall, median and mean rank in both directions, for each of several languages of one manifest;
+ * the pictures are encoded once.
+ *   manifest   JSON lines: {"image": path, "captions": {"en": "..." or ["...", ...], "de": ...}},
+ *              or {"image": path, "caption": "..." or [...]}, which is taken as English; or, when
+ *              its name ends in .csv, rows of image,caption under a header with these names.
+ *              Several lines may name one picture.
+ *   results    language_count entries, caller-owned
+ *   skipped    <- pictures and lines that were left out (each was warned of); may be NULL
+ * Equal texts are one text, and it is answered rightly by any of the pictures it belongs to: so
+ * with several captions for a picture, or one caption for several pictures, a query counts by its
+ * best right answer. Every readable picture is a candidate, also those without a text in the
+ * language. chance: the expectation of a random order, exact for recall and mean rank; for the
+ * median rank, the median over queries of the expected rank. Errors: SNS_ARG, SNS_MISSING (the
+ * manifest, or no caption in a language), SNS_IO, SNS_FORMAT (no usable line), SNS_SHAPE (no image
+ * or text tower), SNS_CANCELLED, SNS_NOMEM. */
+SNS_API sns_status sns_eval_retrieval(const sns_model *model, const char *manifest,
+                                      const char *const *languages, size_t language_count,
+                                      const sns_eval_options *options, sns_retrieval *results,
+                                      size_t *skipped, sns_error *err);
+/* A table for readers, or (json nonzero) one JSON object a line for each result. malloc'd. */
+SNS_API sns_status sns_retrieval_report(const sns_retrieval *results, size_t count, int json,
+                                        char **text, sns_error *err);
+
+/* ---- zero-shot classification ---- */
+
+typedef struct sns_class_result {
+    char *label; /* as in the data */
+    size_t images;
+    double top_1, top_5;
+} sns_class_result;
+
+typedef struct sns_zero_shot {
+    size_t images, classes, skipped;
+    sns_measure top_1, top_5;
+    sns_measure mean_per_class; /* top 1 of each class, averaged over classes */
+    sns_class_result *per_class;
+} sns_zero_shot;
+
+/* A class's label and what a caption would call it. */
+typedef struct sns_class_name {
+    const char *label, *name;
+} sns_class_name;
+
+/* Classify pictures by the class whose text is nearest (Radford et al. 2021, 3.1): a class's vector
+ * is the normalised mean over templates of the vectors of the template with {} replaced by its
+ * name. data            a manifest as above with "label" (column label), or a folder of folders,
+ * each of which is a class: data/class/picture templates       template_count texts with {}; 0 of
+ * them: "a photo of a {}." names           name_count readable names; a label without one is its
+ * own name with '_' as ' ' result          free with sns_zero_shot_free Errors: as above; SNS_ARG
+ * also for a template without {}; SNS_FORMAT for fewer than two classes. */
+SNS_API sns_status sns_eval_zero_shot(const sns_model *model, const char *data,
+                                      const char *const *templates, size_t template_count,
+                                      const sns_class_name *names, size_t name_count,
+                                      const sns_eval_options *options, sns_zero_shot *result,
+                                      sns_error *err);
+SNS_API void sns_zero_shot_free(sns_zero_shot *result);
+/* A table (the measures, then classes from worst to best), or one JSON object. malloc'd. */
+SNS_API sns_status sns_zero_shot_report(const sns_zero_shot *result, int json, char **text,
+                                        sns_error *err);
+#endif

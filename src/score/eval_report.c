@@ -1,0 +1,129 @@
+/* eval_report.c - measures as a table or as JSON. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include <jansson.h>
+#include <math.h>
+#include <sensus/eval.h>
+#include <stdlib.h>
+
+static json_t *measure_json(const sns_measure *m) {
+    return json_pack("{s:f,s:f,s:f,s:f}", "value", m->value, "low", m->low, "high", m->high,
+                     "chance", m->chance);
+}
+
+static json_t *side_json(const sns_retrieval_side *s) {
+    return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "queries", (json_int_t)s->queries,
+                     "candidates", (json_int_t)s->candidates, "recall@1",
+                     measure_json(&s->recall_1), "recall@5", measure_json(&s->recall_5),
+                     "recall@10", measure_json(&s->recall_10), "median_rank",
+                     measure_json(&s->median_rank), "mean_rank", measure_json(&s->mean_rank));
+}
+
+/* One line; takes over object. */
+static void put_json(sns_strbuf *b, json_t *object) {
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    if (line)
+        sns_strbuf_printf(b, "%s\n", line);
+    else
+        b->failed = true;
+    free(line);
+    json_decref(object);
+}
+
+static void put_percent(sns_strbuf *b, const char *name, const sns_measure *m) {
+    sns_strbuf_printf(b, "  %-18s %6.1f %%   %5.1f to %5.1f   chance %.1f %%\n", name,
+                      100 * m->value, 100 * m->low, 100 * m->high, 100 * m->chance);
+}
+
+static void put_rank(sns_strbuf *b, const char *name, const sns_measure *m) {
+    sns_strbuf_printf(b, "  %-18s %6.1f     %5.1f to %5.1f   chance %.1f\n", name, m->value, m->low,
+                      m->high, m->chance);
+}
+
+static void put_side(sns_strbuf *b, const char *title, const sns_retrieval_side *s) {
+    sns_strbuf_printf(b, "%s: %zu queries, %zu candidates\n", title, s->queries, s->candidates);
+    put_percent(b, "recall@1", &s->recall_1);
+    put_percent(b, "recall@5", &s->recall_5);
+    put_percent(b, "recall@10", &s->recall_10);
+    put_rank(b, "median rank", &s->median_rank);
+    put_rank(b, "mean rank", &s->mean_rank);
+}
+
+static sns_status finish(sns_strbuf *b, char **text, sns_error *err) {
+    sns_strbuf_add(b, "", 0);
+    *text = b->failed ? NULL : b->data;
+    if (*text) return SNS_OK;
+    sns_strbuf_free(b);
+    return sns_fail(err, SNS_NOMEM, "no memory for the report");
+}
+
+sns_status sns_retrieval_report(const sns_retrieval *results, size_t count, int json, char **text,
+                                sns_error *err) {
+    sns_strbuf b = {0};
+    for (size_t i = 0; i < count; i++) {
+        const sns_retrieval *r = &results[i];
+        if (json) {
+            put_json(&b,
+                     json_pack("{s:s,s:I,s:I,s:I,s:o,s:o}", "language", r->language, "images",
+                               (json_int_t)r->images, "texts", (json_int_t)r->texts, "pairs",
+                               (json_int_t)r->pairs, "text_to_image", side_json(&r->text_to_image),
+                               "image_to_text", side_json(&r->image_to_text)));
+            continue;
+        }
+        sns_strbuf_printf(&b, "%slanguage %s: %zu pictures, %zu texts, %zu pairs\n", i ? "\n" : "",
+                          r->language, r->images, r->texts, r->pairs);
+        put_side(&b, "text to image", &r->text_to_image);
+        put_side(&b, "image to text", &r->image_to_text);
+    }
+    return finish(&b, text, err);
+}
+
+static int worst_first(const void *a, const void *b) {
+    const sns_class_result *const *p = a, *const *q = b;
+    if ((*p)->top_1 != (*q)->top_1) return (*p)->top_1 < (*q)->top_1 ? -1 : 1;
+    return (*p > *q) - (*p < *q);
+}
+
+static void put_classes(sns_strbuf *b, const sns_zero_shot *r) {
+    const sns_class_result **order = malloc((r->classes + 1) * sizeof *order);
+    if (!order) {
+        b->failed = true;
+        return;
+    }
+    for (size_t c = 0; c < r->classes; c++) order[c] = &r->per_class[c];
+    qsort(order, r->classes, sizeof *order, worst_first);
+    sns_strbuf_puts(b, "\n   top-1    top-5  pictures  class\n");
+    for (size_t c = 0; c < r->classes; c++)
+        sns_strbuf_printf(b, "%6.1f %% %6.1f %% %8zu  %s\n", 100 * order[c]->top_1,
+                          100 * order[c]->top_5, order[c]->images, order[c]->label);
+    free(order);
+}
+
+static json_t *classes_json(const sns_zero_shot *r) {
+    json_t *list = json_array();
+    for (size_t c = 0; c < r->classes; c++) {
+        const sns_class_result *k = &r->per_class[c];
+        json_array_append_new(list, json_pack("{s:s,s:I,s:f,s:f}", "label", k->label, "images",
+                                              (json_int_t)k->images, "top_1", k->top_1, "top_5",
+                                              k->top_5));
+    }
+    return list;
+}
+
+sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, sns_error *err) {
+    sns_strbuf b = {0};
+    if (json) {
+        put_json(&b, json_pack("{s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "images", (json_int_t)r->images,
+                               "classes", (json_int_t)r->classes, "skipped", (json_int_t)r->skipped,
+                               "top_1", measure_json(&r->top_1), "top_5", measure_json(&r->top_5),
+                               "mean_per_class", measure_json(&r->mean_per_class), "per_class",
+                               classes_json(r)));
+        return finish(&b, text, err);
+    }
+    sns_strbuf_printf(&b, "zero-shot: %zu pictures, %zu classes\n", r->images, r->classes);
+    put_percent(&b, "top-1", &r->top_1);
+    put_percent(&b, "top-5", &r->top_5);
+    put_percent(&b, "mean per class", &r->mean_per_class);
+    put_classes(&b, r);
+    return finish(&b, text, err);
+}

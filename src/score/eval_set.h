@@ -1,0 +1,48 @@
+/* eval_set.h - the pictures, captions and labels to measure with. */
+#ifndef SNS_SCORE_EVAL_SET_H
+#define SNS_SCORE_EVAL_SET_H
+#include "score/rank.h"
+
+enum { SNS_EVAL_ROWS_MAX = 10000000 };
+
+typedef struct sns_eval_picture {
+    char *path;
+    char *label; /* NULL: none */
+} sns_eval_picture;
+
+typedef struct sns_eval_caption {
+    uint32_t picture;
+    char *language, *text;
+} sns_eval_caption;
+
+typedef struct sns_eval_set {
+    sns_eval_picture *pictures; /* each path once, in the order of first appearance */
+    size_t picture_count, picture_capacity;
+    sns_eval_caption *captions; /* in the order of the file */
+    size_t caption_count, caption_capacity;
+    size_t skipped; /* lines that could not be used */
+} sns_eval_set;
+
+/* Read a manifest (eval.h), or, when data is a folder, its subfolders as classes in byte order.
+ * options: image_root, limit, warn. Errors: SNS_MISSING, SNS_IO, SNS_FORMAT (no usable line),
+ * SNS_LIMIT, SNS_NOMEM. */
+sns_status sns_eval_set_read(const char *data, const sns_eval_options *options, sns_eval_set *out,
+                             sns_error *err);
+void sns_eval_set_free(sns_eval_set *set);
+
+/* Encode all pictures; those that can't be read are warned of, dropped from the set with their
+ * captions, and counted in skipped.  *vectors <- [picture_count, E], malloc'd. */
+sns_status sns_eval_set_encode(sns_eval_set *set, const sns_model *model,
+                               const sns_eval_options *options, float **vectors, sns_error *err);
+/* Encode n texts in batches; out [n, E]. */
+sns_status sns_eval_encode_texts(const sns_model *model, const char *const *texts, size_t n,
+                                 const int *cancel, float *out, sns_error *err);
+
+/* For eval_set_read.c: add a picture or find the caption's; they take copies. */
+sns_status sns_eval_set_add_picture(sns_eval_set *set, const char *path, const char *label,
+                                    sns_error *err);
+sns_status sns_eval_set_add_caption(sns_eval_set *set, const char *language, const char *text,
+                                    sns_error *err); /* to the picture added last */
+/* Pictures with the same path become the first of them. */
+sns_status sns_eval_set_join(sns_eval_set *set, sns_error *err);
+#endif

@@ -1,0 +1,168 @@
+/* eval_zero_shot.c - classification by the text of each class.
+ *
+ * Radford et al. 2021, section 3.1:  w_c = normalise(mean over templates t of text(t, c)),
+ * class of picture x = argmax over c of image(x) . w_c.   images [n, E], w [classes, E]. */
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "score/eval_set.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sns_zero_shot_free(sns_zero_shot *result) {
+    for (size_t c = 0; c < result->classes; c++) free(result->per_class[c].label);
+    free(result->per_class);
+    *result = (sns_zero_shot){0};
+}
+
+/* A template with {} replaced, malloc'd; NULL: no memory. */
+static char *fill_template(const char *template, const char *name) {
+    const char *hole = strstr(template, "{}");
+    sns_strbuf b = {0};
+    sns_strbuf_add(&b, template, (size_t)(hole - template));
+    sns_strbuf_puts(&b, name);
+    sns_strbuf_puts(&b, hole + 2);
+    if (!b.failed) return b.data;
+    sns_strbuf_free(&b);
+    return NULL;
+}
+
+static char *readable_name(const char *label, const sns_class_name *names, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i].label, label)) return sns_strdup(names[i].name);
+    char *name = sns_strdup(label);
+    for (char *p = name; p && *p; p++)
+        if (*p == '_') *p = ' ';
+    return name;
+}
+
+/* w [E]: the class's vector. */
+static sns_status class_vector(const sns_model *model, const char *name,
+                               const char *const *templates, size_t T, const int *cancel,
+                               float *each, float *w, sns_error *err) {
+    size_t E = sns_model_dim(model), made = 0;
+    char **texts = calloc(T, sizeof *texts);
+    while (texts && made < T && (texts[made] = fill_template(templates[made], name))) made++;
+    sns_status s = made < T || !texts ? sns_fail(err, SNS_NOMEM, "no memory for the templates")
+                                      : sns_eval_encode_texts(model, (const char *const *)texts, T,
+                                                              cancel, each, err);
+    double norm = 0;
+    for (size_t i = 0; i < E && !s; i++) {
+        double sum = 0;
+        for (size_t t = 0; t < T; t++) sum += each[t * E + i];
+        w[i] = (float)sum;
+        norm += sum * sum;
+    }
+    for (size_t i = 0; i < E && !s && norm > 0; i++) w[i] = (float)(w[i] / sqrt(norm));
+    for (size_t t = 0; t < made; t++) free(texts[t]);
+    free(texts);
+    return s;
+}
+
+static int label_order(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The distinct labels in byte order into result, and each picture's number. */
+static sns_status number_labels(const sns_eval_set *set, sns_zero_shot *out, uint32_t *labels,
+                                sns_error *err) {
+    size_t n = set->picture_count;
+    const char **sorted = malloc((n + 1) * sizeof *sorted);
+    out->per_class = calloc(n + 1, sizeof *out->per_class);
+    if (!sorted || !out->per_class) {
+        free(sorted);
+        return sns_fail(err, SNS_NOMEM, "no memory for %zu labels", n);
+    }
+    for (size_t i = 0; i < n; i++) sorted[i] = set->pictures[i].label;
+    qsort(sorted, n, sizeof *sorted, label_order);
+    size_t classes = 0;
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        if (i && !strcmp(sorted[i], sorted[classes - 1])) continue;
+        sorted[classes] = sorted[i];
+        ok = (out->per_class[classes].label = sns_strdup(sorted[i]));
+        classes += ok;
+    }
+    out->classes = classes;
+    for (size_t i = 0; i < n && ok; i++)
+        labels[i] = (uint32_t)((const char **)bsearch(&set->pictures[i].label, sorted, classes,
+                                                      sizeof *sorted, label_order) -
+                               sorted);
+    free(sorted);
+    return ok ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory for %zu labels", n);
+}
+
+/* Class vectors, ranks, measures. */
+static sns_status classify(const sns_model *model, const float *images, const uint32_t *labels,
+                           size_t n, const char *const *templates, size_t T,
+                           const sns_class_name *names, size_t name_count, const int *cancel,
+                           sns_zero_shot *out, sns_error *err) {
+    size_t E = sns_model_dim(model), C = out->classes;
+    float *w = calloc(C + T, E * sizeof *w);
+    sns_pair *pairs = malloc(n * sizeof *pairs);
+    uint32_t *ranks = malloc(n * sizeof *ranks);
+    sns_relation right = {0};
+    sns_status s = w && pairs && ranks ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory to classify");
+    for (size_t c = 0; c < C && !s; c++) {
+        char *name = readable_name(out->per_class[c].label, names, name_count);
+        s = name ? class_vector(model, name, templates, T, cancel, w + C * E, w + c * E, err)
+                 : sns_fail(err, SNS_NOMEM, "no memory for a name");
+        free(name);
+    }
+    for (size_t i = 0; i < n && !s; i++) pairs[i] = (sns_pair){(uint32_t)i, labels[i]};
+    if (!s) s = sns_relation_new(pairs, n, n, &right, err);
+    if (!s) s = sns_rank_queries(images, n, w, C, E, &right, ranks, err);
+    if (!s) s = sns_accuracy_measure(ranks, labels, n, C, out, err);
+    sns_relation_free(&right);
+    free(w);
+    free(pairs);
+    free(ranks);
+    return s;
+}
+
+static sns_status check_set(const sns_eval_set *set, const char *data, sns_error *err) {
+    for (size_t i = 0; i < set->picture_count; i++)
+        if (!set->pictures[i].label || !*set->pictures[i].label)
+            return sns_fail(err, SNS_FORMAT, "%s: %s has no label", data, set->pictures[i].path);
+    return SNS_OK;
+}
+
+sns_status sns_eval_zero_shot(const sns_model *model, const char *data,
+                              const char *const *templates, size_t template_count,
+                              const sns_class_name *names, size_t name_count,
+                              const sns_eval_options *options, sns_zero_shot *result,
+                              sns_error *err) {
+    static const sns_eval_options none;
+    static const char *const usual[1] = {"a photo of a {}."};
+    *result = (sns_zero_shot){0};
+    if (!options) options = &none;
+    if (!template_count) {
+        templates = usual;
+        template_count = 1;
+    }
+    for (size_t t = 0; t < template_count; t++)
+        if (!strstr(templates[t], "{}"))
+            return sns_fail(err, SNS_ARG, "the template '%s' has no {}", templates[t]);
+    sns_eval_set set;
+    float *images = NULL;
+    uint32_t *labels = NULL;
+    sns_status s = sns_eval_set_read(data, options, &set, err);
+    if (s) return s;
+    s = check_set(&set, data, err);
+    if (!s) s = sns_eval_set_encode(&set, model, options, &images, err);
+    if (!s && !(labels = malloc((set.picture_count + 1) * sizeof *labels)))
+        s = sns_fail(err, SNS_NOMEM, "no memory for %zu labels", set.picture_count);
+    if (!s) s = number_labels(&set, result, labels, err);
+    if (!s && result->classes < 2)
+        s = sns_fail(err, SNS_FORMAT, "%s: it has %zu class only", data, result->classes);
+    if (!s)
+        s = classify(model, images, labels, set.picture_count, templates, template_count, names,
+                     name_count, options->cancel, result, err);
+    result->skipped = set.skipped;
+    free(images);
+    free(labels);
+    sns_eval_set_free(&set);
+    if (s) sns_zero_shot_free(result);
+    return s;
+}

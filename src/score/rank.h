@@ -1,0 +1,47 @@
+/* rank.h - where the right answers stand in the order of scores, and what follows from it.
+ *
+ * Shapes: Q queries, N candidates, E width of a vector. A relation lists for each query its right
+ * candidates: items[start[q] .. start[q + 1]), each below N, each once. */
+#ifndef SNS_SCORE_RANK_H
+#define SNS_SCORE_RANK_H
+#include <sensus/eval.h>
+#include <stdint.h>
+
+typedef struct sns_relation {
+    size_t count;    /* Q */
+    size_t *start;   /* [Q + 1] */
+    uint32_t *items; /* [start[Q]] */
+} sns_relation;
+
+typedef struct sns_pair {
+    uint32_t from, to;
+} sns_pair;
+
+/* The relation that lists for each of `count` froms its distinct tos; sorts pairs. */
+sns_status sns_relation_new(sns_pair *pairs, size_t n, size_t count, sns_relation *out,
+                            sns_error *err);
+void sns_relation_free(sns_relation *r);
+
+/* One query: 1 + how many wrong candidates score at least as high as the best right one.
+ *   scores [N]   right [right_count], right_count > 0 */
+uint32_t sns_rank_of_best(const float *scores, size_t N, const uint32_t *right, size_t right_count);
+
+/* ranks [Q]: of the best right candidate by dot product; 0 for a query without a right one.
+ *   queries [Q, E]   candidates [N, E] */
+sns_status sns_rank_queries(const float *queries, size_t Q, const float *candidates, size_t N,
+                            size_t E, const sns_relation *right, uint32_t *ranks, sns_error *err);
+
+/* Everything of one direction from ranks [Q] (0 entries are no queries). */
+sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *right, size_t N,
+                                 sns_retrieval_side *out, sns_error *err);
+
+/* The chance that at least one of r right ones among N is in the first k of a random order:
+ * 1 - C(N - r, k) / C(N, k). */
+double sns_chance_recall(size_t N, size_t r, size_t k);
+
+/* Top-1, top-5 and mean-per-class accuracy with intervals from the rank of the right class.
+ *   ranks [n] 1-based   labels [n] below classes   per_class [classes]: images and top_* are filled
+ */
+sns_status sns_accuracy_measure(const uint32_t *ranks, const uint32_t *labels, size_t n,
+                                size_t classes, sns_zero_shot *out, sns_error *err);
+#endif
