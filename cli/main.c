@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const cli_command cli_classify, cli_embed, cli_index, cli_model_info, cli_search,
-    cli_tokenizer_train, cli_train;
+extern const cli_command cli_classify, cli_embed, cli_eval_retrieval, cli_eval_zero_shot, cli_index,
+    cli_model_info, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -15,6 +15,8 @@ static const cli_entry table[] = {
     {"classify", "say which of some labels fits a picture", &cli_classify},
     {"embed", "turn pictures or texts into vectors", &cli_embed},
     {"train", "learn a model from pairs of pictures and texts", &cli_train},
+    {"eval retrieval", "measure how well texts and pictures find each other", &cli_eval_retrieval},
+    {"eval zero-shot", "measure classification by the names of classes", &cli_eval_zero_shot},
     {"model info", "say what a model's folder holds", &cli_model_info},
     {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},
 };
