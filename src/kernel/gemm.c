@@ -43,11 +43,12 @@ static sns_status fail_dnnl(sns_error *err, dnnl_status_t code, const char *what
                     (int)code);
 }
 
-/* Products are cut along their longer side: up to 16 blocks, each at least 64 wide, a multiple
+/* Products are cut along their longer side into an even number of blocks, up to 16, of about 384 or
+ * more (oneDNN copies the other operand for each block, so small blocks are dear). A multiple
  * of 16. */
 static size_t block_size(size_t side) {
-    size_t block = ceil_div(ceil_div(side, 16), 16) * 16;
-    return block < 64 ? 64 : block;
+    size_t blocks = min_size(16, 2 * ceil_div(side, 768));
+    return ceil_div(ceil_div(side, blocks), 16) * 16;
 }
 
 sns_status sns_gemm(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
