@@ -1,4 +1,4 @@
-/* tokenizer.c - sensus tokenizer train */
+/* tokenizer_train.c - sensus tokenizer train */
 #include "command.h"
 #include <sensus/tokenizer.h>
 #include <stdio.h>
