@@ -33,7 +33,7 @@ static const char style[] =
     "border:1px solid var(--line);border-radius:.6rem;overflow:hidden}\n"
     "li a:hover,li a:focus-visible{border-color:var(--mark);outline:2px solid var(--mark);"
     "outline-offset:-1px}\n"
-    ".frame{aspect-ratio:1;display:grid;place-items:center;background:#fff;"
+    ".frame{aspect-ratio:1;display:grid;place-items:center;padding:.5rem;background:#fff;"
     "border-bottom:1px solid var(--line);color:#6d6a63;font-size:.85rem}\n"
     ".frame img{width:100%;height:100%;object-fit:contain;display:block}\n"
     ".bar{height:3px;background:var(--line)}.bar "

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* All lengths in pixels. A cell is a square frame with a caption below. */
-enum { FRAME = 220, CAPTION = 30, GAP = 16, TITLE = 26, NAME = 13, MAX_HITS = 400 };
+enum { FRAME = 220, INSET = 8, CAPTION = 30, GAP = 16, TITLE = 26, NAME = 13, MAX_HITS = 400 };
 
 static const uint8_t paper[3] = {246, 245, 242}, card[3] = {255, 255, 255}, ink[3] = {29, 28, 26},
                      soft[3] = {109, 106, 99};
@@ -42,11 +42,12 @@ static sns_status put_text(sns_image *sheet, const char *text, size_t size, size
  * frame empty. */
 static void put_picture(sns_image *sheet, const char *path, size_t x, size_t y) {
     sns_image image = {0}, small = {0};
+    const double inner = FRAME - 2 * INSET;
     const sns_image_options o = {.target_px = FRAME};
     fill(sheet, x, y, FRAME, FRAME, card);
     if (sns_image_load(path, &o, &image, NULL)) return;
     double longer = (double)(image.width_px > image.height_px ? image.width_px : image.height_px);
-    double scale = FRAME / longer < 2 ? FRAME / longer : 2;
+    double scale = inner / longer < 2 ? inner / longer : 2;
     size_t w = (size_t)((double)image.width_px * scale + 0.5);
     size_t h = (size_t)((double)image.height_px * scale + 0.5);
     if (!sns_image_resize(&image, w ? w : 1, h ? h : 1, &small, NULL))
