@@ -1,4 +1,4 @@
-/* tokenizer_train.c - sensus tokenizer train */
+/* vocabulary.c - sensus tokenizer train */
 #include "command.h"
 #include <sensus/tokenizer.h>
 #include <stdio.h>
