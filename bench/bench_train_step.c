@@ -1,7 +1,8 @@
 /* bench_train_step.c - how long a training step of CLIP takes: both towers forward and backward,
  * the contrastive loss and AdamW, on random pictures and texts of ten tokens.
  *
- *   bench_train_step [b32 | small] [B] [steps]      one line: seconds of the best step, pictures/s
+ *   bench_train_step [b32 | small] [B] [steps] [bf16]      one line: seconds of the best step,
+ * pictures/s
  */
 #include "base/rng.h"
 #include "model/clip.h"
@@ -147,8 +148,13 @@ int main(int argc, char **argv) {
     bench b = {.c = geometry(name), .B = argc > 2 ? strtoul(argv[2], NULL, 10) : 32};
     int steps = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
     sns_error err = {0};
+    bool half = argc > 4 && !strcmp(argv[4], "bf16");
     double best = 1e9, best_cpu = 1e9, best_forward = 1e9, forward = 0;
     bool ok = b.B > 0 && bench_open(&b);
+    if (ok && half) {
+        sns_tape_set_gemm(b.image, sns_gemm_bf16);
+        sns_tape_set_gemm(b.text, sns_gemm_bf16);
+    }
     for (int i = 1; ok && i <= steps; i++) {
         double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
         ok = !train_step(&b, i, &forward, &err);
@@ -157,9 +163,10 @@ int main(int argc, char **argv) {
         best_forward = fmin(best_forward, forward);
     }
     if (ok)
-        printf("train_step %s B=%zu kernels=%s: %.4f s (forward %.4f, processor %.4f), %.1f "
+        printf("train_step %s B=%zu kernels=%s %s: %.4f s (forward %.4f, processor %.4f), %.1f "
                "pictures/s, %.0f MB\n",
-               name, b.B, sns_kernels_get()->name, best, best_forward, best_cpu, (double)b.B / best,
+               name, b.B, sns_kernels_get()->name, half ? "bf16" : "f32", best, best_forward,
+               best_cpu, (double)b.B / best,
                (double)(sns_arena_peak_bytes(sns_tape_arena(b.image)) +
                         sns_arena_peak_bytes(sns_tape_arena(b.text))) /
                    1e6);
