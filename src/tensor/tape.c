@@ -89,20 +89,6 @@ void *sns_tape_alloc(sns_tape *tape, size_t n) {
     return p;
 }
 
-bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim) {
-    if (dims < 0 || dims > SNS_MAX_DIMS) return false;
-    size_t rows = 1, cols = dims ? dim[dims - 1] : 1, bytes;
-    for (int i = 0; i + 1 < dims; i++)
-        if (!sns_mul_size(rows, dim[i], &rows)) return false;
-    if (!sns_mul_size(rows, cols, &bytes) || !sns_mul_size(bytes, sizeof(float), &bytes))
-        return false;
-    x->dims = dims;
-    for (int i = 0; i < SNS_MAX_DIMS; i++) x->dim[i] = i < dims ? dim[i] : 0;
-    x->rows = rows;
-    x->cols = cols;
-    return true;
-}
-
 sns_tensor *sns_tape_wrap(sns_tape *tape, float *data, float *grad, int dims, const size_t *dim) {
     sns_tensor *x = sns_tape_alloc(tape, sizeof *x);
     if (!x) return NULL;

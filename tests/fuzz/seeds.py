@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Starting inputs for the fuzz targets: seeds.py TARGET DIR. A target without seeds here starts from nothing."""
+import json
+import os
+import struct
+import sys
+
+
+def tensor_file(header, data):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entries(tensors, dtype="F32", width=4):
+    header, at = {}, 0
+    for name, shape in tensors:
+        n = width
+        for d in shape:
+            n *= d
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+    data = (bytes(range(64)) * (at // 64 + 1))[:at]
+    return tensor_file({"__metadata__": {"format": "pt"}, **header}, data)
+
+
+def tiny_clip():
+    t = [("logit_scale", []), ("visual_projection.weight", [2, 2]), ("text_projection.weight", [2, 2]),
+         ("vision_model.embeddings.class_embedding", [2]),
+         ("vision_model.embeddings.patch_embedding.weight", [2, 3, 2, 2]),
+         ("vision_model.embeddings.position_embedding.weight", [2, 2]),
+         ("text_model.embeddings.token_embedding.weight", [4, 2]),
+         ("text_model.embeddings.position_embedding.weight", [2, 2])]
+    for n in ("vision_model.pre_layrnorm", "vision_model.post_layernorm", "text_model.final_layer_norm"):
+        t += [(n + ".weight", [2]), (n + ".bias", [2])]
+    for tower in ("vision_model", "text_model"):
+        p = tower + ".encoder.layers.0."
+        for n in ("layer_norm1", "layer_norm2"):
+            t += [(p + n + ".weight", [2]), (p + n + ".bias", [2])]
+        for n in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2"):
+            t += [(p + n + ".weight", [2, 2]), (p + n + ".bias", [2])]
+    return t
+
+
+def safetensors():
+    yield tensor_file({}, b"")
+    yield entries([("a", [2]), ("b", [1, 3]), ("c", [])])
+    yield entries([("a", [2]), ("b", [0])], "F16", 2)
+    yield entries([("ids", [3])], "I64", 8)
+    yield entries(tiny_clip())
+    yield entries(tiny_clip(), "BF16", 2)
+
+
+def config():
+    tower = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
+             "hidden_act": "gelu", "layer_norm_eps": 1e-5}
+    hf = {"model_type": "clip", "projection_dim": 32, "logit_scale_init_value": 2.6592,
+          "text_config": {**tower, "vocab_size": 600, "max_position_embeddings": 20, "eos_token_id": 2},
+          "vision_config": {**tower, "image_size": 32, "patch_size": 8, "num_channels": 3}}
+    yield b"\0" + json.dumps(hf).encode()
+    yield b"\0" + json.dumps({"text_config_dict": hf["text_config"], "vision_config_dict": {}}).encode()
+    yield b"\1" + json.dumps({"model_cfg": {
+        "embed_dim": 32, "quick_gelu": True,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "mlp_ratio": 4.5},
+        "text_cfg": {"context_length": 20, "vocab_size": 600, "width": 64, "heads": 4, "layers": 2}}}).encode()
+
+
+def main():
+    target, folder = sys.argv[1:]
+    os.makedirs(folder, exist_ok=True)
+    for i, seed in enumerate(globals().get(target, lambda: [])()):
+        with open(f"{folder}/seed-{i}", "wb") as f:
+            f.write(seed)
+
+
+main()
