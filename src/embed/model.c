@@ -17,7 +17,7 @@ static sns_status check_small_tensors(const sns_model *m, sns_error *err) {
             size_t part = n - at < 256 ? n - at : 256;
             sns_status s = sns_stored_to_f32(t, sns_kernels_get(), m->weights.at[i].first + at,
                                              part, buffer, err);
-            if (!s) s = sns_clip_weights_check(&m->weights, i, buffer, part, err);
+            if (!s) s = sns_clip_weights_check(&m->weights, i, at, buffer, part, err);
             if (s) return s;
         }
     }
@@ -37,10 +37,6 @@ static sns_status read_scale(sns_model *m, sns_error *err) {
 
 static sns_status read_companions(sns_model *m, sns_error *err) {
     sns_status s = sns_preprocess_read(m->dir, m->config.image_px, &m->prep, err);
-    if (!s && m->prep.crop_px != m->config.image_px)
-        s = sns_fail(err, SNS_MISMATCH,
-                     "%s: preprocessor_config.json makes pictures of %zu px, the model wants %zu",
-                     m->dir, m->prep.crop_px, m->config.image_px);
     if (s) return s;
     s = sns_tokenizer_load(m->dir, &m->tokenizer, err);
     if (s == SNS_MISSING) return SNS_OK; /* said when a text comes */

@@ -29,7 +29,7 @@ static sns_status gather(const sns_model *m, size_t first, size_t n, float *out,
     for (size_t i = first; i < first + n && !s; i++) {
         size_t count = m->layout.desc[i].count;
         s = sns_clip_weights_get(&m->weights, &m->layout, i, out, err);
-        if (!s) s = sns_clip_weights_check(&m->weights, i, out, count, err);
+        if (!s) s = sns_clip_weights_check(&m->weights, i, 0, out, count, err);
         out += count;
     }
     return s;
@@ -52,7 +52,7 @@ static sns_status pack(sns_model *m, sns_param *p, size_t first, size_t n, sns_e
     float *copy = NULL;
     sns_status s = SNS_OK;
     if (data) {
-        s = sns_clip_weights_check(&m->weights, first, data, d->count, err);
+        s = sns_clip_weights_check(&m->weights, first, 0, data, d->count, err);
     } else {
         copy = sns_aligned_alloc(n * d->count * sizeof *copy);
         s = copy ? gather(m, first, n, copy, err) : no_memory(m, first, err);
@@ -74,7 +74,7 @@ static sns_status place(sns_model *m, sns_param *p, size_t first, size_t n, sns_
     const float *mapped = n == 1 ? sns_clip_weights_mapped(&m->weights, first) : NULL;
     if (mapped) {
         if (p != &m->clip->token_table) {
-            sns_status s = sns_clip_weights_check(&m->weights, first, mapped, count, err);
+            sns_status s = sns_clip_weights_check(&m->weights, first, 0, mapped, count, err);
             if (s) return s;
         }
         p->value.data = (float *)(uintptr_t)mapped; /* inference only reads it */

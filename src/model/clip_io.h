@@ -51,7 +51,8 @@ sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, 
                                 float *out, sns_error *err);
 /* Entry i in the mapping itself when it can be used as it is, else NULL. */
 const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i);
-/* SNS_FORMAT with the tensor's name when data [n], the value of entry i, holds NaN or infinity. */
-sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, const float *data, size_t n,
-                                  sns_error *err);
+/* SNS_FORMAT with the tensor's name when data [n], the value of entry i from its element `first`
+ * on, holds NaN or infinity. */
+sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, size_t first,
+                                  const float *data, size_t n, sns_error *err);
 #endif

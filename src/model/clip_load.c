@@ -215,8 +215,8 @@ const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i) {
 }
 
 /* An exponent of all ones is NaN or infinity; no branch in the loop, so that it vectorises. */
-sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, const float *data, size_t n,
-                                  sns_error *err) {
+sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, size_t first,
+                                  const float *data, size_t n, sns_error *err) {
     enum { STEP = 4096 };
     for (size_t begin = 0; begin < n; begin += STEP) {
         size_t end = n - begin < STEP ? n : begin + STEP;
@@ -230,7 +230,7 @@ sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, const flo
         while (isfinite(data[begin])) begin++;
         const sns_stored *t = w->at[i].tensor;
         return sns_fail(err, SNS_FORMAT, "%s: tensor %s: element %zu is not a number", t->file,
-                        t->name, w->at[i].first + begin);
+                        t->name, w->at[i].first + first + begin);
     }
     return SNS_OK;
 }
@@ -244,7 +244,7 @@ sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const s
     for (size_t i = 0; i < l->count && !s; i++) {
         float *to = data + l->desc[i].offset;
         s = sns_clip_weights_get(&w, l, i, to, err);
-        if (!s) s = sns_clip_weights_check(&w, i, to, l->desc[i].count, err);
+        if (!s) s = sns_clip_weights_check(&w, i, 0, to, l->desc[i].count, err);
     }
     sns_clip_weights_close(&w);
     return s;

@@ -47,7 +47,7 @@ static void load_clip(sns_safetensors *f) {
         float out[64];
         for (size_t i = 0; i < l.count; i++) {
             if (l.desc[i].count > 64 || sns_clip_weights_get(&w, &l, i, out, NULL)) abort();
-            sns_clip_weights_check(&w, i, out, l.desc[i].count, NULL);
+            sns_clip_weights_check(&w, i, 0, out, l.desc[i].count, NULL);
         }
         sns_clip_weights_close(&w);
     }
