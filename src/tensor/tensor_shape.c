@@ -1,4 +1,4 @@
-/* tensor_shape.c - the shape of a tensor, apart from the tape: a model has shapes before it runs. */
+/* tensor_shape.c - the shape of a tensor, apart from the tape: a model has one before it runs. */
 #include "tensor/tape.h"
 
 bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim) {
