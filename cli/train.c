@@ -15,7 +15,7 @@ typedef struct values {
     int64_t batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb, cache_px,
         save_every, log_every, val_every;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, jitter, save_minutes;
-    bool no_flip, resume, bf16;
+    bool no_flip, squash, resume, bf16;
 } values;
 
 /* Set by a signal; the training loop looks at it after each step. */
@@ -97,7 +97,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->crop_scale = v->crop_scale, o->jitter = v->jitter;
-    o->no_flip = v->no_flip, o->resume = v->resume, o->bf16 = v->bf16;
+    o->no_flip = v->no_flip, o->squash = v->squash, o->resume = v->resume, o->bf16 = v->bf16;
     o->progress = show, o->warn = warn, o->user = s, o->cancel = &stop_wanted;
 }
 
@@ -195,6 +195,10 @@ static const cli_option options[] = {
      AT(crop_scale), 0.01, 1, NULL},
     {0, "jitter", CLI_FLOAT, "X", "0.1", "change of brightness, contrast and saturation",
      AT(jitter), 0, 0.9, NULL},
+    {0, "squash", CLI_FLAG, NULL, NULL,
+     "squeeze whole pictures into the square, in training and later, instead of taking their "
+     "centre",
+     AT(squash), 0, 0, NULL},
     {0, "no-flip", CLI_FLAG, NULL, NULL, "never mirror a picture", AT(no_flip), 0, 0, NULL},
     {0, "lang-weight", CLI_STRING, "LIST", "en=0.4",
      "how often a language is drawn where a sample has it; the others share the rest",

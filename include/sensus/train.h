@@ -61,17 +61,19 @@ typedef struct sns_train_options {
     double crop_scale;                   /* least area of a random crop; 0.6 */
     double jitter;                       /* of brightness, contrast, colour; 0.1 */
     int no_flip;                         /* nonzero: never mirror */
-    const char *lang_weight;             /* "en=0.4,de=0.1"; "en=0.4" */
-    uint64_t seed;                       /* 1 */
-    size_t threads;                      /* 0: as OpenMP decides */
-    size_t loader_threads;               /* 1 */
-    size_t cache_mb;                     /* of decoded pictures; 4096 */
-    size_t cache_px;                     /* their side; 0: 1.25 * image_px */
-    size_t save_every;                   /* steps; 0: by time only */
-    double save_minutes;                 /* 10; 0: by steps only */
-    size_t log_every;                    /* steps; 10 */
-    int resume;                          /* go on from out_dir's newest checkpoint */
-    const char *dtype;                   /* of model/: "F16" or "F32"; "F16" */
+    int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
+                   instead of the centre square; so it will be at inference too */
+    const char *lang_weight; /* "en=0.4,de=0.1"; "en=0.4" */
+    uint64_t seed;           /* 1 */
+    size_t threads;          /* 0: as OpenMP decides */
+    size_t loader_threads;   /* 1 */
+    size_t cache_mb;         /* of decoded pictures; 4096 */
+    size_t cache_px;         /* their side; 0: 1.25 * image_px */
+    size_t save_every;       /* steps; 0: by time only */
+    double save_minutes;     /* 10; 0: by steps only */
+    size_t log_every;        /* steps; 10 */
+    int resume;              /* go on from out_dir's newest checkpoint */
+    const char *dtype;       /* of model/: "F16" or "F32"; "F16" */
 
     /* Called between steps by the training thread; nonzero stops as `cancel` does. */
     int (*progress)(void *user, const sns_train_progress *p);

@@ -29,7 +29,7 @@ typedef struct sns_sample {
     uint32_t caption_count;
     uint64_t concept; /* hash; 0: none */
     bool flip;        /* may be mirrored */
-    uint8_t *square;  /* decoded centre square [side, side, 3], or NULL */
+    uint8_t *square;  /* decoded square [side, side, 3], or NULL */
     uint32_t side;
 } sns_sample;
 
@@ -64,7 +64,10 @@ size_t sns_dataset_concepts(const sns_dataset *d);
 /* A hash of all captions, concepts and picture sizes: another data set has another one. */
 uint64_t sns_dataset_fingerprint(const sns_dataset *d);
 
-/* Decode the picture of a sample: its centre square, reduced to side_px when larger. Malloc'd. */
+/* From now on pictures become squares whole, squeezed, instead of by their centre. */
+void sns_dataset_set_squash(sns_dataset *d, bool squash);
+/* Decode the picture of a sample: its centre square (or all of it, see above), reduced to side_px
+ * when larger. Malloc'd. */
 sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
                               uint32_t *side, sns_error *err);
 /* Decode all pictures, keep as many as fit in budget_bytes (sample->square), and drop the samples

@@ -1,11 +1,16 @@
-/* dataset_decode.c - pictures of a data set in memory: decoded once, centre square, reduced.
+/* dataset_decode.c - pictures of a data set in memory: decoded once, made square, reduced.
  *
  * At inference CLIP scales the shorter side to S and takes the centre S x S, so the model never
- * sees more than the centre square; training keeps just that. Decoding a JPEG again in every epoch
- * would cost more than a small model's own step. */
+ * sees more than the centre square; training keeps just that. A model whose preprocessing scales
+ * both sides to S (squash) sees the whole picture, and so does its training. Decoding a JPEG again
+ * in every epoch would cost more than a small model's own step. */
 #include "base/error.h"
 #include "prep/preprocess.h"
 #include "train/dataset_internal.h"
+
+void sns_dataset_set_squash(sns_dataset *d, bool squash) {
+    d->squash = squash;
+}
 
 sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
                               uint32_t *side, sns_error *err) {
@@ -17,15 +22,16 @@ sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, ui
     sns_status st = s->bytes ? sns_image_decode(s->bytes, s->size, name, &options, &image, err)
                              : sns_image_load(name, &options, &image, err);
     if (st) return st;
-    size_t w = image.width_px, h = image.height_px, cut = w < h ? w : h;
-    size_t out = cut < side_px ? cut : side_px;
-    double x0 = (double)(w - cut) / 2, y0 = (double)(h - cut) / 2;
+    size_t w = image.width_px, h = image.height_px, shorter = w < h ? w : h;
+    size_t cut_w = d->squash ? w : shorter, cut_h = d->squash ? h : shorter;
+    size_t out = shorter < side_px ? shorter : side_px;
+    double x0 = (double)(w - cut_w) / 2, y0 = (double)(h - cut_h) / 2;
     uint8_t *rgb = out ? malloc(out * out * 3) : NULL;
     if (!rgb)
         st = sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", name, out, out);
     else
-        st = sns_resize_bicubic(image.rgb, w, h, x0, y0, x0 + (double)cut, y0 + (double)cut, rgb,
-                                out, out, err);
+        st = sns_resize_bicubic(image.rgb, w, h, x0, y0, x0 + (double)cut_w, y0 + (double)cut_h,
+                                rgb, out, out, err);
     sns_image_free(&image);
     if (st) {
         free(rgb);

@@ -15,6 +15,7 @@ struct sns_dataset {
     sns_strbuf pool;
     char lang[SNS_LANGS_MAX][16];
     size_t lang_count, skipped;
+    bool squash; /* the whole picture, its aspect lost, instead of its centre */
     sns_warn_fn warn;
     void *user;
 };

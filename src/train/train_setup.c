@@ -89,7 +89,9 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
     sns_status s = sns_clip_config_check(&r->config, err);
     if (s) return s;
     sns_preprocess_default(&r->preprocess, r->config.image_px);
-    return dir ? sns_preprocess_read(dir, r->config.image_px, &r->preprocess, err) : SNS_OK;
+    if (dir) s = sns_preprocess_read(dir, r->config.image_px, &r->preprocess, err);
+    if (r->o.squash) r->preprocess.resize_both = true;
+    return s;
 }
 
 static sns_status allocate_model(sns_run *r, sns_error *err) {
@@ -135,6 +137,8 @@ static sns_status read_data(sns_run *r, sns_error *err) {
     if (sns_dataset_count(r->data) < o->batch)
         return sns_fail(err, SNS_ARG, "a batch of %zu is larger than the data: %zu samples",
                         o->batch, sns_dataset_count(r->data));
+    sns_dataset_set_squash(r->data, r->preprocess.resize_both);
+    if (r->val) sns_dataset_set_squash(r->val, r->preprocess.resize_both);
     ticker t = {r};
     size_t budget = o->cache_mb << 20;
     s = sns_dataset_decode_all(r->data, o->cache_px, budget, tick, &t, err);
@@ -170,10 +174,11 @@ static void set_identity(sns_run *r) {
     t->seed = r->o.seed;
     t->batch = r->o.batch;
     t->data = sns_dataset_fingerprint(r->data);
-    snprintf(t->geometry, sizeof t->geometry, "%zu/%zu %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu",
-             c->image_px, c->patch_px, c->vision.width, c->vision.layers, c->vision.heads,
-             c->vision.mlp, c->text.width, c->text.layers, c->text.heads, c->text.mlp, c->embed,
-             c->context, c->vocab);
+    snprintf(t->geometry, sizeof t->geometry,
+             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu", c->image_px, c->patch_px,
+             r->preprocess.resize_both ? " squash" : "", c->vision.width, c->vision.layers,
+             c->vision.heads, c->vision.mlp, c->text.width, c->text.layers, c->text.heads,
+             c->text.mlp, c->embed, c->context, c->vocab);
 }
 
 /* Initial weights, or those of the newest checkpoint. */
