@@ -175,6 +175,7 @@ static void kernel_tables_agree(void **state) {
     (void)state;
     world w = open_world(wider());
     float *reference = malloc(w.layout.total * sizeof(float));
+    float *features = malloc(IMAGES * w.c.embed * sizeof(float));
     const char *names[] = {"ref", "avx2", "avx512"};
     for (int i = 0; i < 3; i++) {
         const sns_kernels *k = sns_kernels_named(names[i]);
@@ -183,6 +184,10 @@ static void kernel_tables_agree(void **state) {
         memset(w.grad, 0, w.layout.total * sizeof(float));
         run(t, &w);
         if (!i) memcpy(reference, w.grad, w.layout.total * sizeof(float));
+        sns_tape_reset(t);
+        const float *got = image_features(t, &w)->data;
+        if (!i) memcpy(features, got, IMAGES * w.c.embed * sizeof(float));
+        assert_true(distance(got, features, IMAGES * w.c.embed) < 1e-4);
         for (size_t d = 0; d < w.layout.count; d++) {
             const sns_param_desc *p = &w.layout.desc[d];
             if (!strcmp(p->name, "logit_scale")) continue;
@@ -193,6 +198,7 @@ static void kernel_tables_agree(void **state) {
         sns_tape_free(t);
     }
     free(reference);
+    free(features);
     close_world(&w);
 }
 
