@@ -58,9 +58,11 @@ typedef struct sns_train_options {
     size_t warmup;                       /* 500 steps */
     double ema;                          /* decay of averaged weights; 0: none */
     int bf16;                            /* nonzero: products of bfloat16 operands, f32 sums */
-    double crop_scale;                   /* least area of a random crop; 0.6 */
-    double jitter;                       /* of brightness, contrast, colour; 0.1 */
-    int no_flip;                         /* nonzero: never mirror */
+    double patch_drop;       /* share of the patches that a step leaves out, 0 ... 0.9; 0 */
+    double patch_drop_until; /* share of the steps after which all are seen again; 0.9 */
+    double crop_scale;       /* least area of a random crop; 0.6 */
+    double jitter;           /* of brightness, contrast, colour; 0.1 */
+    int no_flip;             /* nonzero: never mirror */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
                    instead of the centre square; so it will be at inference too */
     const char *lang_weight; /* "en=0.4,de=0.1"; "en=0.4" */

@@ -87,6 +87,10 @@ void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, u
 
 /* pixels [B, 3, S, S] -> projected features [B, E], not normalised */
 sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
+/* The same from some of the patches: rows [B * per_picture] of the B sequences of 1 + (S/P)^2 rows,
+ * of every picture equally many, its class token (row 0 of its sequence) first. NULL: all. */
+sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
+                                       const size_t *rows, size_t per_picture);
 /* ids of n texts packed by starts [n + 1]; each ends with the end token, whose row is the text's
  * feature -> [n, E] */
 sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,

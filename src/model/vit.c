@@ -1,7 +1,9 @@
 /* vit.c - CLIP's image tower: patches, blocks, the class token's row projected.
  *
  * Dosovitskiy et al. 2021 with a layer norm before the blocks (Radford et al. 2021, section 2.4).
- *   pixels [B, 3, S, S] -> [B (1 + (S/P)^2), C] -> class rows [B, C] -> [B, E] */
+ *   pixels [B, 3, S, S] -> [B (1 + (S/P)^2), C] -> class rows [B, C] -> [B, E]
+ * While training, the blocks may be given only some of each picture's patches (Li et al. 2023,
+ * "Scaling Language-Image Pre-training via Masking"): steps cost less, and more of them fit. */
 #include "model/block.h"
 #include "model/layer_util.h"
 
@@ -13,6 +15,11 @@ static size_t *even_starts(sns_tape *t, size_t B, size_t n) {
 }
 
 sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels) {
+    return sns_clip_image_features_of(t, m, pixels, NULL, 0);
+}
+
+sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
+                                       const size_t *rows, size_t per_picture) {
     const sns_clip_config *c = &m->config;
     if (!sns_layer_ready(t, "image tower", pixels)) return NULL;
     if (pixels->dims != 4 || pixels->dim[2] != c->image_px || !pixels->dim[0]) {
@@ -21,9 +28,10 @@ sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *
         return NULL;
     }
     size_t B = pixels->dim[0], G = c->image_px / c->patch_px;
-    size_t *starts = even_starts(t, B, 1 + G * G);
+    size_t *starts = even_starts(t, B, rows ? per_picture : 1 + G * G);
     sns_tensor *x = sns_patch_embedding(t, pixels, &m->patch_weight, NULL, &m->class_token,
                                         &m->image_positions, c->patch_px);
+    if (rows) x = sns_gather_rows(t, x, rows, B * per_picture);
     x = sns_layernorm(t, x, &m->pre_gain, &m->pre_bias, c->vision.eps);
     if (!x || !starts) return NULL;
     x = sns_blocks(t, &c->vision, m->image_blocks, x, starts, starts, B, false);

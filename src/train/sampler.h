@@ -9,7 +9,8 @@
 enum {
     SNS_STREAM_EPOCH = 101, /* an epoch's order; index = epoch */
     SNS_STREAM_AUGMENT,     /* crop, mirror, colour; index = step * batch + place */
-    SNS_STREAM_CAPTION      /* which caption; the same index */
+    SNS_STREAM_CAPTION,     /* which caption; the same index */
+    SNS_STREAM_PATCHES      /* which patches are left out; the same index */
 };
 
 typedef struct sns_sampler sns_sampler;

@@ -25,6 +25,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .eps = 1e-6,
                              .clip_norm = 1,
                              .warmup = 500,
+                             .patch_drop_until = 0.9,
                              .crop_scale = 0.6,
                              .jitter = 0.1,
                              .lang_weight = "en=0.4",
@@ -51,6 +52,10 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "ema %g: must be in [0, 1)", o->ema);
     if (!(o->crop_scale > 0 && o->crop_scale <= 1) || !(o->jitter >= 0 && o->jitter < 1))
         return sns_fail(err, SNS_ARG, "crop scale or jitter is out of range");
+    if (!(o->patch_drop >= 0 && o->patch_drop <= 0.9) ||
+        !(o->patch_drop_until >= 0 && o->patch_drop_until <= 1))
+        return sns_fail(err, SNS_ARG, "patch drop %g until %g: must be in [0, 0.9] and [0, 1]",
+                        o->patch_drop, o->patch_drop_until);
     if (o->cache_px > 4096) return sns_fail(err, SNS_ARG, "cache of %zu pixels", o->cache_px);
     if (!o->dtype || (strcmp(o->dtype, "F16") && strcmp(o->dtype, "F32")))
         return sns_fail(err, SNS_ARG, "dtype '%s': must be F16 or F32",

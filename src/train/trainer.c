@@ -8,6 +8,7 @@
  * rate of schedule.c, and t kept within [0, ln 100]. */
 #include "base/error.h"
 #include "train/contrastive_loss.h"
+#include "train/patch_drop.h"
 #include "train/retrieval_check.h"
 #include "train/train_setup.h"
 #include <math.h>
@@ -27,13 +28,27 @@ static double now_s(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* The image tower on all patches, or on some while the options say so. */
+static sns_tensor *image_features(sns_run *r, sns_tensor *pixels) {
+    const sns_train_options *o = &r->o;
+    size_t grid = r->config.image_px / r->config.patch_px, patches = grid * grid;
+    size_t keep = sns_patch_keep_count(patches, o->patch_drop), step = r->state.step;
+    if (keep == patches || (double)step >= o->patch_drop_until * (double)o->steps)
+        return sns_clip_image_features(r->tape, r->clip, pixels);
+    size_t *rows = sns_tape_alloc(r->tape, o->batch * (1 + keep) * sizeof *rows);
+    uint32_t *scratch = sns_tape_alloc(r->tape, patches * sizeof *scratch);
+    if (!rows || !scratch) return NULL;
+    sns_patch_keep_rows(o->seed, step, o->batch, patches, keep, rows, scratch);
+    return sns_clip_image_features_of(r->tape, r->clip, pixels, rows, 1 + keep);
+}
+
 /* Both towers and the loss on the tape; NULL after a failure. */
 static sns_tensor *forward(sns_run *r, const sns_batch *b, size_t *correct) {
     size_t B = r->o.batch, S = r->config.image_px, dim[4] = {B, 3, S, S};
     sns_tape *t = r->tape;
     sns_tape_reset(t);
     sns_tensor *pixels = sns_tape_wrap(t, b->pixels, NULL, 4, dim);
-    sns_tensor *images = sns_l2_normalize(t, sns_clip_image_features(t, r->clip, pixels));
+    sns_tensor *images = sns_l2_normalize(t, image_features(r, pixels));
     sns_tensor *texts = sns_l2_normalize(t,
                                          sns_clip_text_features(t, r->clip, b->ids, b->starts, B));
     return sns_contrastive_loss(t, images, texts, &r->clip->logit_scale, correct);

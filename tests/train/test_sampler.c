@@ -1,4 +1,5 @@
 /* test_sampler.c - batches: fixed by the seed, no concept twice, everything seen. */
+#include "train/patch_drop.h"
 #include "train/sampler.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,10 +89,34 @@ static void impossible_batches_are_refused(void **state) {
     assert_int_equal(sns_sampler_new(concepts, 5, 0, 1, &s, &err), SNS_ARG);
 }
 
+static void patches_are_drawn_evenly(void **state) {
+    (void)state;
+    enum { PATCHES = 16, KEEP = 4, STEPS = 100 };
+    size_t rows[BATCH * (1 + KEEP)], times[PATCHES] = {0};
+    uint32_t scratch[PATCHES];
+    assert_int_equal(sns_patch_keep_count(PATCHES, 0.75), KEEP);
+    assert_int_equal(sns_patch_keep_count(PATCHES, 0), PATCHES);
+    assert_int_equal(sns_patch_keep_count(4, 0.9), 1);
+    for (size_t step = 0; step < STEPS; step++) {
+        sns_patch_keep_rows(1, step, BATCH, PATCHES, KEEP, rows, scratch);
+        for (size_t b = 0; b < BATCH; b++) {
+            const size_t *r = rows + b * (1 + KEEP), first = b * (1 + PATCHES);
+            assert_int_equal(r[0], first);
+            for (size_t i = 1; i <= KEEP; i++) {
+                assert_true(r[i] > r[i - 1] && r[i] <= first + PATCHES);
+                times[r[i] - first - 1]++;
+            }
+        }
+    }
+    for (size_t i = 0; i < PATCHES; i++) /* 400 expected, deviation 17 */
+        assert_in_range(times[i], 300, 500);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_concept_twice),
                                        cmocka_unit_test(seeds_fix_the_order),
                                        cmocka_unit_test(an_epoch_shows_each_sample_once),
-                                       cmocka_unit_test(impossible_batches_are_refused)};
+                                       cmocka_unit_test(impossible_batches_are_refused),
+                                       cmocka_unit_test(patches_are_drawn_evenly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,7 @@ static void killed_runs_end_the_same(void **state) {
     toy_options(&set, &data, whole, &o);
     o.steps = 40;
     o.save_every = 4;
+    o.patch_drop = 0.5;
     o.ema = 0.99;
     run(&o, &r);
     o.out_dir = killed;
@@ -207,6 +208,7 @@ static void bad_options_get_one_line(void **state) {
     REFUSED(SNS_MISSING, o.data = &none);
     REFUSED(SNS_ARG, o.data_count = 0);
     REFUSED(SNS_ARG, o.lr = 0);
+    REFUSED(SNS_ARG, o.patch_drop = 1);
     REFUSED(SNS_ARG, o.dtype = "I8");
     REFUSED(SNS_ARG, o.lang_weight = "en");
     REFUSED(SNS_ARG, o.lang_weight = "en=0.7,de=0.7");
