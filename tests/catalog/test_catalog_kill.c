@@ -131,7 +131,7 @@ static void kills_at_random_moments(void **state) {
             last = 0;
         }
         pid_t pid = start_child(&w, "0");
-        usleep((unsigned)sns_rng_below(&rng, 120000));
+        usleep((unsigned)sns_rng_below(&rng, 300000));
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (access(w.catalog, F_OK)) continue; /* killed before it began */
