@@ -16,6 +16,8 @@ sources() {
     config) echo "$clip" ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
         src/prep/tokenizer.c src/prep/tokenizer_load.c ;;
+    tar) echo src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c src/train/dataset_shard.c \
+        src/train/tar_reader.c ;;
     *)
         echo "fuzz.sh: no target '$1'" >&2
         exit 2

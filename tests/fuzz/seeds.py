@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Starting inputs for the fuzz targets: seeds.py TARGET DIR. A target without seeds here starts from nothing."""
+import io
 import json
 import os
 import struct
 import sys
+import tarfile
 
 
 def tensor_file(header, data):
@@ -62,6 +64,22 @@ def config():
         "embed_dim": 32, "quick_gelu": True,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "mlp_ratio": 4.5},
         "text_cfg": {"context_length": 20, "vocab_size": 600, "width": 64, "heads": 4, "layers": 2}}}).encode()
+
+
+def tar():
+    deep = ("l" * 90 + "/") * 2
+    record = json.dumps({"captions": {"en": ["x", "the left one"], "de": "y"}, "concept": "c", "flip": False})
+    members = {"0.png": b"PNG", "0.txt": b"a cat\na dog", deep + "1.jpg": b"J" * 600, deep + "1.json": record.encode()}
+    for layout in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        whole = io.BytesIO()
+        with tarfile.open(fileobj=whole, mode="w", format=layout) as archive:
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        yield b"\0" + whole.getvalue()
+    yield b'\1image,caption,lang,concept\n.,"a ""b"",\nc",en,q\n.,y,de,\n'
+    yield b'\2{"image": ".", "captions": {"en": ["a"], "de": "b"}, "concept": "x"}\n{"file": ".", "caption": ["u"]}\n'
 
 
 def main():
