@@ -17,10 +17,15 @@ static void skip_space(sns_json *j) {
         j->at++;
 }
 
+static bool starts_value(char c) {
+    return c == '"' || (c >= '0' && c <= '9') || c == '{' || c == '[' || c == '-' || c == 't' ||
+           c == 'f' || c == 'n';
+}
+
 char sns_json_peek(sns_json *j) {
     if (j->failed) return 0;
     skip_space(j);
-    if (j->at == j->end || !*j->at || !strchr("{[\"tfn-0123456789", *j->at)) {
+    if (j->at == j->end || !starts_value(*j->at)) {
         fail(j, j->at == j->end ? "unexpected end" : "a value was expected");
         return 0;
     }
@@ -140,7 +145,7 @@ bool sns_json_u32(sns_json *j, uint32_t *out) {
         v = v * 10 + (uint64_t)(*j->at - '0');
         if (v > UINT32_MAX) return fail(j, "a number above 2^32-1");
     }
-    if (j->at == start || (j->at < j->end && strchr(".eE", *j->at) && *j->at))
+    if (j->at == start || (j->at < j->end && (*j->at == '.' || *j->at == 'e' || *j->at == 'E')))
         return fail(j, "a whole number was expected");
     *out = (uint32_t)v;
     return true;
@@ -164,17 +169,26 @@ bool sns_json_bool(sns_json *j, bool *out) {
 
 /* Pass a string without unescaping it. */
 static bool skip_string(sns_json *j) {
-    for (j->at++; j->at < j->end && *j->at != '"'; j->at++)
-        if (*j->at == '\\' && ++j->at == j->end) break;
-    if (j->at == j->end) return fail(j, "a string without its end");
-    j->at++;
-    return true;
+    for (char *p = j->at + 1, *quote; (quote = memchr(p, '"', (size_t)(j->end - p)));
+         p = quote + 1) {
+        size_t slashes = 0; /* an odd number of them escapes the quote */
+        while (quote[-1 - (ptrdiff_t)slashes] == '\\') slashes++;
+        if (slashes % 2) continue;
+        j->at = quote + 1;
+        return true;
+    }
+    j->at = j->end;
+    return fail(j, "a string without its end");
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
 }
 
 static bool skip_scalar(sns_json *j) {
     if (word(j, "true") || word(j, "false") || word(j, "null")) return true;
     const char *start = j->at;
-    while (j->at < j->end && *j->at && strchr("+-.0123456789eE", *j->at)) j->at++;
+    while (j->at < j->end && *j->at && (is_digit(*j->at) || strchr("+-.eE", *j->at))) j->at++;
     return j->at > start || fail(j, "a value was expected");
 }
 

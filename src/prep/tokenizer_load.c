@@ -73,6 +73,20 @@ static sns_status read_vocab(loader *l, sns_json *j) {
                                                                                 : no_memory(l);
 }
 
+/* The id of left + right. Vocabularies number tokens in the order of their merges, so the id after
+ * the previous result's is tried before the index: half of the time of loading is cache misses. */
+static int32_t find_result(const loader *l, sns_slice left, sns_slice right) {
+    const sns_bpe *bpe = &l->tok->bpe;
+    size_t guess = bpe->merge_count ? (size_t)bpe->merges[bpe->merge_count - 1].result + 1 : 512;
+    if (guess < l->tok->vocab_size) {
+        sns_slice t = l->tok->tokens[guess];
+        if (t.size == left.size + right.size && !memcmp(t.data, left.data, left.size) &&
+            !memcmp(t.data + left.size, right.data, right.size))
+            return (int32_t)guess;
+    }
+    return sns_token_index_find(&l->index, left, right);
+}
+
 static sns_status add_merge(loader *l, sns_slice left, sns_slice right) {
     sns_bpe *bpe = &l->tok->bpe;
     if (bpe->merge_count == l->merge_capacity) {
@@ -87,7 +101,7 @@ static sns_status add_merge(loader *l, sns_slice left, sns_slice right) {
     }
     int32_t a = sns_token_index_find(&l->index, left, (sns_slice){0});
     int32_t b = sns_token_index_find(&l->index, right, (sns_slice){0});
-    int32_t ab = sns_token_index_find(&l->index, left, right);
+    int32_t ab = find_result(l, left, right);
     if (a < 0 || b < 0 || ab < 0)
         return sns_fail(l->err, SNS_FORMAT,
                         "%s: merge %zu, \"%.*s %.*s\": it or one of its parts is not in the "

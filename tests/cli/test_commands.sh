@@ -252,5 +252,28 @@ expect 0 tokenizer train --vocab 514 -o "$work/vocabulary" "$work/text"
 expect 2 tokenizer train "$work/text"
 expect 2 tokenizer train --vocab 10 -o "$work/vocabulary" "$work/text"
 expect 1 tokenizer train -o "$work/vocabulary" "$work/no-text"
+expect 2 eval
+err_has "needs a second word"
+expect 2 eval retrieval
+err_has "--manifest"
+printf '{"image": "pictures/one.png", "captions": {"en": "a dog", "de": ["ein Hund", "Hund"]}}\n' \
+    > "$work/eval.jsonl"
+expect 0 eval retrieval -m "$work/model" --manifest "$work/eval.jsonl" --lang en,de --json
+json_lines image_to_text images language pairs text_to_image texts
+expect 0 eval retrieval -m "$work/model" --manifest "$work/eval.jsonl"
+out_has "recall@10"
+expect 1 eval retrieval -m "$work/model" --manifest "$work/eval.jsonl" --lang xx
+err_has "'xx'"
+printf '{"image": "none.png", "caption": "a cat"}\n' >> "$work/eval.jsonl"
+expect 1 eval retrieval -m "$work/model" --manifest "$work/eval.jsonl"
+out_has "recall@10"
+err_has "none.png"
+mkdir -p "$work/classes/a" "$work/classes/b"
+cp "$work/pictures/one.png" "$work/classes/a/1.png"
+cp "$work/pictures/one.png" "$work/classes/b/1.png"
+expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t "the {}" --json
+json_lines classes images mean_per_class per_class skipped top_1 top_5
+expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
+err_has "{}"
 [ $failures = 0 ] || echo "$failures failures" >&2
 [ $failures = 0 ]
