@@ -39,9 +39,10 @@ fuzz:
 	@tools/setup.sh build fuzz
 	@tools/fuzz.sh all $(RUNS)
 
+# DATA: what tools/recipe/build.py and balance.py made; RUN: the training run's folder.
 model-card: build
-	@tools/setup.sh demo
-	@tools/model_card.sh $(BUILD)
+	@tools/setup.sh demo recipe
+	@tools/model_card.py $(BUILD)/cli/sensus models/sensus-small $(DATA) $(RUN)
 
 install: build
 	@meson install -C $(BUILD)

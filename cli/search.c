@@ -2,40 +2,63 @@
 #include "command.h"
 #include "sheet.h"
 #include <sensus/catalog.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct values {
-    const char *catalog, *model, *html, *png;
+    const char *catalog, *model, *html, *png, *queries;
     int64_t count;
     bool json;
 } values;
+
+enum { MAX_QUERIES = 10000 };
+
+/* One query and what was found for it. */
+typedef struct answer {
+    sns_query query;
+    sns_hits hits;
+    char *title;
+} answer;
 
 /* What a search holds until its end. */
 typedef struct search {
     sns_catalog *catalog;
     sns_model *model;
     sns_session *session;
-    sns_query query;
+    answer *answers;
+    size_t count;
     float *vector;
-    sns_hits hits;
     char *file, *dir;
 } search;
 
-static void print_hits(const sns_hits *hits, bool json) {
-    for (size_t i = 0; i < hits->count; i++) {
+/* With several queries each is named: as a line of its own, or as a member of the object. */
+static void print_answer(const answer *a, bool json, bool named) {
+    if (named && !json) {
+        cli_print_safe(a->title);
+        putchar('\n');
+    }
+    for (size_t i = 0; i < a->hits.count; i++) {
+        const sns_hit *hit = &a->hits.items[i];
         if (json) {
-            printf("{\"path\": ");
-            cli_print_json(hits->items[i].path);
-            printf(", \"score\": %.6f, \"rank\": %zu}\n", hits->items[i].score, i + 1);
+            printf("{");
+            if (named) {
+                printf("\"query\": ");
+                cli_print_json(a->title);
+                printf(", ");
+            }
+            printf("\"path\": ");
+            cli_print_json(hit->path);
+            printf(", \"score\": %.6f, \"rank\": %zu}\n", hit->score, i + 1);
         } else {
-            printf("%3zu  %.4f  ", i + 1, hits->items[i].score);
-            cli_print_safe(hits->items[i].path);
+            printf("%3zu  %.4f  ", i + 1, hit->score);
+            cli_print_safe(hit->path);
             putchar('\n');
         }
     }
+    if (named && !json) putchar('\n');
 }
 
 /* The query as one line of text: a dog + beach.jpg - 2:leash. malloc'd. */
@@ -62,11 +85,13 @@ static int write_sheets(const search *s, const values *v) {
     if (!v->html && !v->png) return CLI_DONE;
     sns_error err;
     int code = CLI_DONE;
-    char *title = describe_query(&s->query);
-    if (!title) return cli_failf("out of memory");
-    if (v->html) code = cli_sheet_html(v->html, title, &s->hits);
-    if (v->png && !code && cli_sheet_png(v->png, title, &s->hits, &err)) code = cli_fail(&err);
-    free(title);
+    cli_section *sections = calloc(s->count, sizeof *sections);
+    if (!sections) return cli_failf("out of memory");
+    for (size_t i = 0; i < s->count; i++)
+        sections[i] = (cli_section){s->answers[i].title, &s->answers[i].hits};
+    if (v->html) code = cli_sheet_html(v->html, sections, s->count);
+    if (v->png && !code && cli_sheet_png(v->png, sections, s->count, &err)) code = cli_fail(&err);
+    free(sections);
     return code;
 }
 
@@ -85,28 +110,83 @@ static int find(search *s, const cli_call *call) {
         return cli_fail(&err);
     size_t dim = sns_model_dim(s->model);
     if (!(s->vector = malloc(dim * sizeof *s->vector))) return cli_failf("out of memory");
-    if (sns_query_encode(s->model, s->session, &s->query, s->vector, &err) ||
-        sns_catalog_search(s->catalog, s->vector, dim, (size_t)v->count, &s->hits, &err))
-        return cli_fail(&err);
     if (!files) cli_note("%s: no pictures in this catalog yet", s->file);
-    print_hits(&s->hits, v->json);
+    for (answer *a = s->answers; a < s->answers + s->count; a++) {
+        if (sns_query_encode(s->model, s->session, &a->query, s->vector, &err) ||
+            sns_catalog_search(s->catalog, s->vector, dim, (size_t)v->count, &a->hits, &err))
+            return cli_fail(&err);
+        print_answer(a, v->json, v->queries != NULL);
+    }
     return write_sheets(s, v);
+}
+
+/* One more query, from words. */
+static int add_query(search *s, const cli_call *call, const char *const *words, size_t n) {
+    sns_error err;
+    answer *grown = realloc(s->answers, (s->count + 1) * sizeof *grown);
+    if (!grown) return cli_failf("out of memory");
+    s->answers = grown;
+    answer *a = &s->answers[s->count];
+    *a = (answer){0};
+    sns_status status = sns_query_parse(words, n, &a->query, &err);
+    if (status == SNS_ARG) return cli_usage(call, "%s", err.message);
+    if (status) return cli_fail(&err);
+    s->count++;
+    if (!(a->title = describe_query(&a->query))) return cli_failf("out of memory");
+    return CLI_DONE;
+}
+
+/* The words of a line, split at white space, as one more query. */
+static int add_line(search *s, const cli_call *call, char *line) {
+    const char **words = malloc((strlen(line) / 2 + 1) * sizeof *words);
+    size_t n = 0;
+    if (!words) return cli_failf("out of memory");
+    for (char *c = line; *c;) {
+        c += strspn(c, " \t\r\n");
+        if (!*c) break;
+        words[n++] = c;
+        c += strcspn(c, " \t\r\n");
+        if (*c) *c++ = 0;
+    }
+    int code = n ? add_query(s, call, words, n) : CLI_DONE;
+    free(words);
+    return code;
+}
+
+static int add_file(search *s, const cli_call *call, const char *path) {
+    FILE *in = strcmp(path, "-") ? fopen(path, "r") : stdin;
+    if (!in) return cli_failf("%s: %s", path, strerror(errno));
+    char *line = NULL;
+    size_t size = 0;
+    int code = CLI_DONE;
+    while (!code && getline(&line, &size, in) >= 0) {
+        if (s->count == MAX_QUERIES)
+            code = cli_failf("%s: more than %d queries", path, MAX_QUERIES);
+        else
+            code = add_line(s, call, line);
+    }
+    if (!code && ferror(in)) code = cli_failf("%s: %s", path, strerror(errno));
+    if (!code && !s->count) code = cli_failf("%s: no query in it", path);
+    free(line);
+    if (in != stdin) fclose(in);
+    return code;
 }
 
 static int run(const cli_call *call) {
     search s = {0};
-    sns_error err;
-    sns_status status = sns_query_parse((const char *const *)call->arguments, call->argument_count,
-                                        &s.query, &err);
-    int code;
-    if (status == SNS_ARG)
-        code = cli_usage(call, "%s", err.message);
-    else if (status)
-        code = cli_fail(&err);
-    else
-        code = find(&s, call);
-    sns_hits_free(&s.hits);
-    sns_query_free(&s.query);
+    const values *v = call->values;
+    if (!v->queries == !call->argument_count)
+        return cli_usage(call, v->queries ? "a QUERY or --queries, not both" : "no QUERY");
+    int code = v->queries ? add_file(&s, call, v->queries)
+                          : add_query(&s, call, (const char *const *)call->arguments,
+                                      call->argument_count);
+    if (!code) code = find(&s, call);
+    for (size_t i = 0; i < s.count; i++) {
+        sns_hits_free(&s.answers[i].hits);
+        sns_query_free(&s.answers[i].query);
+        free(s.answers[i].title);
+    }
+    free(s.answers);
     sns_session_free(s.session);
     sns_model_free(s.model);
     sns_catalog_close(s.catalog);
@@ -121,7 +201,11 @@ static const cli_option options[] = {
     CLI_MODEL_OPTION(values, model),
     {'n', "count", CLI_INT, "N", "10", "how many pictures to list", offsetof(values, count), 1,
      1000000, NULL},
-    {0, "json", CLI_FLAG, NULL, NULL, "one JSON object a line: path, score, rank",
+    {'q', "queries", CLI_STRING, "FILE", NULL,
+     "one query a line instead of QUERY, - for standard input; words are split at white space",
+     offsetof(values, queries), 0, 0, NULL},
+    {0, "json", CLI_FLAG, NULL, NULL,
+     "one JSON object a line: path, score, rank (and query, with --queries)",
      offsetof(values, json), 0, 0, NULL},
     {0, "html", CLI_STRING, "FILE", NULL, "also write a contact sheet as a page of its own",
      offsetof(values, html), 0, 0, NULL},
@@ -145,7 +229,7 @@ const cli_command cli_search = {
                 "sensus search -n 20 --html found.html \"a red car\"\n"
                 "sensus search \"a dog\" + beach.jpg - \"2:leash\"",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
-    .min_arguments = 1,
+    .min_arguments = 0,
     .max_arguments = SIZE_MAX,
     .run = run,
 };

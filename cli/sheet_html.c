@@ -23,7 +23,7 @@ static const char style[] =
     "*{box-sizing:border-box}\n"
     "body{margin:0;padding:clamp(1rem,4vw,3rem);background:var(--paper);color:var(--ink);"
     "font:16px/1.45 system-ui,sans-serif}\n"
-    "header{max-width:80rem;margin:0 auto 2rem}\n"
+    "header{max-width:80rem;margin:0 auto 1.2rem}ol+header{margin-top:3rem}\n"
     "h1{margin:0;font-size:clamp(1.4rem,3.5vw,2.2rem);font-weight:650;letter-spacing:-.01em;"
     "overflow-wrap:anywhere}\n"
     "header p{margin:.3rem 0 0;color:var(--soft)}\n"
@@ -107,20 +107,26 @@ static void put_card(FILE *out, const sns_hit *hit, size_t rank) {
     free(bytes);
 }
 
-int cli_sheet_html(const char *file, const char *title, const sns_hits *hits) {
+static void put_section(FILE *out, const cli_section *s) {
+    fputs("<header><h1>", out);
+    put_html(out, s->title);
+    fprintf(out,
+            "</h1><p>%zu picture%s by sensus, nearest first; the number is the cosine.</p>"
+            "</header>\n<ol>\n",
+            s->hits->count, s->hits->count == 1 ? "" : "s");
+    for (size_t i = 0; i < s->hits->count; i++) put_card(out, &s->hits->items[i], i + 1);
+    fputs("</ol>\n", out);
+}
+
+int cli_sheet_html(const char *file, const cli_section *sections, size_t n) {
     FILE *out = fopen(file, "wb");
     if (!out) return cli_failf("%s: %s", file, strerror(errno));
     fputs(head, out);
     fputs("<title>", out);
-    put_html(out, title);
-    fprintf(out, "</title>\n%s</head>\n<body>\n<header><h1>", style);
-    put_html(out, title);
-    fprintf(out,
-            "</h1><p>%zu picture%s by sensus, nearest first; the number is the cosine.</p>"
-            "</header>\n<ol>\n",
-            hits->count, hits->count == 1 ? "" : "s");
-    for (size_t i = 0; i < hits->count; i++) put_card(out, &hits->items[i], i + 1);
-    fputs("</ol>\n</body>\n</html>\n", out);
+    put_html(out, n == 1 ? sections[0].title : "sensus search");
+    fprintf(out, "</title>\n%s</head>\n<body>\n", style);
+    for (size_t i = 0; i < n; i++) put_section(out, &sections[i]);
+    fputs("</body>\n</html>\n", out);
     int bad = ferror(out);
     if (fclose(out) || bad) return cli_failf("%s: can't write: %s", file, strerror(errno));
     return CLI_DONE;

@@ -6,7 +6,17 @@
 #include <string.h>
 
 /* All lengths in pixels. A cell is a square frame with a caption below. */
-enum { FRAME = 220, INSET = 8, CAPTION = 30, GAP = 16, TITLE = 26, NAME = 13, MAX_HITS = 400 };
+enum {
+    FRAME = 220,
+    INSET = 8,
+    CAPTION = 30,
+    GAP = 16,
+    TITLE = 26,
+    NAME = 13,
+    MAX_HITS = 400,
+    HEAD = GAP + TITLE * 3 / 2 + GAP,
+    MAX_HEIGHT = 30000
+};
 
 static const uint8_t paper[3] = {246, 245, 242}, card[3] = {255, 255, 255}, ink[3] = {29, 28, 26},
                      soft[3] = {109, 106, 99};
@@ -74,23 +84,45 @@ static size_t columns_for(size_t count) {
     return columns < 3 ? 3 : columns;
 }
 
-sns_status cli_sheet_png(const char *file, const char *title, const sns_hits *hits,
-                         sns_error *err) {
-    size_t count = hits->count < MAX_HITS ? hits->count : MAX_HITS, columns = columns_for(count);
-    size_t rows = count ? (count + columns - 1) / columns : 0, top = GAP + TITLE * 3 / 2 + GAP;
-    sns_image sheet = {.width_px = GAP + columns * (FRAME + GAP),
-                       .height_px = top + rows * (FRAME + CAPTION + GAP)};
+static size_t shown(const cli_section *s) {
+    return s->hits->count < MAX_HITS ? s->hits->count : MAX_HITS;
+}
+
+static size_t section_height(const cli_section *s, size_t columns) {
+    size_t rows = (shown(s) + columns - 1) / columns;
+    return HEAD + rows * (FRAME + CAPTION + GAP);
+}
+
+static sns_status put_section(sns_image *sheet, const cli_section *s, size_t columns, size_t y,
+                              sns_error *err) {
+    sns_status status = put_text(sheet, s->title, TITLE, GAP, y + GAP, sheet->width_px - 2 * GAP,
+                                 ink, err);
+    for (size_t i = 0; i < shown(s) && !status; i++)
+        status = put_cell(sheet, &s->hits->items[i], i + 1, GAP + i % columns * (FRAME + GAP),
+                          y + HEAD + i / columns * (FRAME + CAPTION + GAP), err);
+    return status;
+}
+
+sns_status cli_sheet_png(const char *file, const cli_section *sections, size_t n, sns_error *err) {
+    size_t columns = 0, height = 0, y = 0;
+    for (size_t i = 0; i < n; i++)
+        if (columns_for(shown(&sections[i])) > columns) columns = columns_for(shown(&sections[i]));
+    for (size_t i = 0; i < n; i++) height += section_height(&sections[i], columns);
+    sns_image sheet = {.width_px = GAP + columns * (FRAME + GAP), .height_px = height};
+    if (height > MAX_HEIGHT) {
+        *err = (sns_error){.code = SNS_LIMIT,
+                           .message = "the contact sheet is too high: fewer queries, or --html"};
+        return SNS_LIMIT;
+    }
     sheet.rgb = malloc(sheet.width_px * sheet.height_px * 3);
     if (!sheet.rgb) {
         *err = (sns_error){.code = SNS_NOMEM, .message = "no memory for the contact sheet"};
         return SNS_NOMEM;
     }
     fill(&sheet, 0, 0, sheet.width_px, sheet.height_px, paper);
-    sns_status status = put_text(&sheet, title, TITLE, GAP, GAP, sheet.width_px - 2 * GAP, ink,
-                                 err);
-    for (size_t i = 0; i < count && !status; i++)
-        status = put_cell(&sheet, &hits->items[i], i + 1, GAP + i % columns * (FRAME + GAP),
-                          top + i / columns * (FRAME + CAPTION + GAP), err);
+    sns_status status = SNS_OK;
+    for (size_t i = 0; i < n && !status; y += section_height(&sections[i++], columns))
+        status = put_section(&sheet, &sections[i], columns, y, err);
     if (!status) status = sns_image_save_png(&sheet, file, err);
     sns_image_free(&sheet);
     return status;

@@ -192,6 +192,20 @@ assert p.images == 6 and p.cards == 6, (p.images, p.cards)
 assert "a <dog> & co" in p.text
 PY
 [ "$(head -c 4 "$work/sheet.png" | tail -c 3)" = PNG ] || fail "the sheet is no PNG"
+
+# Several queries at once: one section a line on the sheets, the query in every JSON object.
+printf 'a dog\n\nred + 2:blue\n' > "$work/queries"
+expect 0 search -n 2 --queries "$work/queries" --json --html "$work/sheet.html" --png "$work/sheet.png"
+[ "$(grep -c '"query": "a dog"' "$work/out")" = 2 ] || fail "two hits for the first query"
+[ "$(grep -c '"query": "red + 2:blue"' "$work/out")" = 2 ] || fail "two hits for the second query"
+[ "$(grep -c '<h1>' "$work/sheet.html")" = 2 ] || fail "a section for each query"
+: > "$work/none"
+expect 1 search --queries "$work/none"
+expect 1 search --queries "$work/is-not-there"
+expect 2 search --queries "$work/queries" a dog
+expect 0 search --queries "$work/long"
+expect 2 search
+
 expect 1 search --html /no/such/folder.html a
 err_has "/no/such/folder.html"
 expect 1 search --png /no/such/folder.png a

@@ -17,6 +17,14 @@ KEEP_SCENES = 0.5                   # of those with several objects ("scene:..."
 PER_SHARD = 4096
 
 
+def count(stats, sample):
+    stats["samples"] += 1
+    stats["sources"][sample["source"]] = stats["sources"].get(sample["source"], 0) + 1
+    for language, lines in sample["captions"].items():
+        stats["captions"] += len(lines)
+        stats["languages"][language] = stats["languages"].get(language, 0) + len(lines)
+
+
 def main(source, target):
     os.makedirs(target, exist_ok=True)
     picked, seen = [], {}
@@ -27,6 +35,7 @@ def main(source, target):
             stem = name[:-5]
             picture = next(n for n in (stem + ".jpg", stem + ".png") if n in data)
             picked.append((hashlib.sha256(data[picture]).hexdigest(), picture, data[picture], data[name]))
+    stats = {"samples": 0, "captions": 0, "sources": {}, "languages": {}}
     picked.sort(key=lambda s: s[0])
     kept = []
     for digest, picture, pixels, text in picked:
@@ -38,6 +47,7 @@ def main(source, target):
         if sample["concept"].startswith("scene:") and int(digest[:8], 16) >= KEEP_SCENES * 2**32:
             continue
         kept.append((picture, pixels, text))
+        count(stats, sample)
     for first in range(0, len(kept), PER_SHARD):
         with tarfile.open(os.path.join(target, f"train-{first // PER_SHARD:04d}.tar"), "w") as tar:
             for number, (picture, pixels, text) in enumerate(kept[first:first + PER_SHARD], first):
@@ -45,6 +55,8 @@ def main(source, target):
                     info = tarfile.TarInfo(f"{number:06d}{suffix}")
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))
+    with open(os.path.join(target, "stats.json"), "w") as out:
+        json.dump(stats, out, indent=1, sort_keys=True)
     print(f"{len(kept)} of {len(picked)} samples")
 
 
