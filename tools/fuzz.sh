@@ -5,7 +5,7 @@
 set -eu
 target=$1 runs=${2:-1000000}
 out=build-fuzz
-flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h"
+flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 clip="src/model/clip.c src/model/clip_config.c src/model/clip_config_openclip.c src/model/clip_load.c
     src/model/json_fields.c src/tensor/safetensors.c src/tensor/tensor_shape.c"
@@ -14,6 +14,8 @@ sources() {
     case $1 in
     safetensors) echo "$clip" ;;
     config) echo "$clip" ;;
+    image) echo src/media/image.c src/media/image_kind.c src/media/image_vips.c ;;
+    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_vips.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
         src/prep/tokenizer.c src/prep/tokenizer_load.c ;;
     tar) echo src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c src/train/dataset_shard.c \
@@ -47,7 +49,7 @@ run() {
         objects="$objects $(object "$s")"
     done
     # shellcheck disable=SC2086
-    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8) -lm -lpthread
+    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8 vips) -lm -lpthread
     mkdir -p "$out/corpus/$1" "$out/crash"
     python3 tests/fuzz/seeds.py "$1" "$out/corpus/$1"
     echo "fuzzing $1: $runs runs"

@@ -146,6 +146,23 @@ static sns_status read_fields(const config *c, size_t image_px, sns_preprocess *
     return SNS_OK;
 }
 
+sns_status sns_preprocess_parse(const char *text, size_t size, const char *path, size_t image_px,
+                                sns_preprocess *p, sns_error *err) {
+    sns_preprocess_default(p, image_px ? image_px : 224);
+    json_error_t where;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+    sns_status s;
+    if (json_is_object(root)) {
+        const config c = {path, root, err};
+        s = read_fields(&c, image_px, p);
+    } else {
+        s = root ? sns_fail(err, SNS_FORMAT, "%s: not a JSON object", path)
+                 : sns_fail(err, SNS_FORMAT, "%s: line %d: %s", path, where.line, where.text);
+    }
+    json_decref(root);
+    return s;
+}
+
 sns_status sns_preprocess_read(const char *dir, size_t image_px, sns_preprocess *p,
                                sns_error *err) {
     sns_preprocess_default(p, image_px ? image_px : 224);
@@ -154,20 +171,10 @@ sns_status sns_preprocess_read(const char *dir, size_t image_px, sns_preprocess 
     char *text = NULL;
     size_t size = 0;
     sns_status s = sns_file_read(path, MAX_CONFIG_BYTES, &text, &size, err);
-    if (s == SNS_OK) {
-        json_error_t where;
-        json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
-        if (!json_is_object(root)) {
-            s = sns_fail(err, SNS_FORMAT, "%s: not a JSON object (line %d: %s)", path, where.line,
-                         root ? "another kind of value" : where.text);
-        } else {
-            config c = {path, root, err};
-            s = read_fields(&c, image_px, p);
-        }
-        json_decref(root);
-    } else if (s == SNS_MISSING) {
+    if (s == SNS_MISSING)
         s = SNS_OK;
-    }
+    else if (!s)
+        s = sns_preprocess_parse(text, size, path, image_px, p, err);
     free(text);
     free(path);
     return s;

@@ -15,12 +15,16 @@ typedef struct sns_preprocess {
 /* CLIP's: bicubic, shorter side and crop = px, mean/std of OpenAI's models. */
 void sns_preprocess_default(sns_preprocess *p, size_t px);
 /* From dir/preprocessor_config.json; without that file the defaults for image_px. Errors:
- * SNS_FORMAT, SNS_UNSUPPORTED (a resampling other than bicubic), SNS_LIMIT. */
+ * SNS_FORMAT, SNS_UNSUPPORTED (a resampling other than bicubic), SNS_LIMIT, SNS_SHAPE (another
+ * size than image_px, unless that is 0). */
 sns_status sns_preprocess_read(const char *dir, size_t image_px, sns_preprocess *p, sns_error *err);
+/* The same from the text of the file; path is only used in messages. */
+sns_status sns_preprocess_parse(const char *text, size_t size, const char *path, size_t image_px,
+                                sns_preprocess *p, sns_error *err);
 sns_status sns_preprocess_write(const char *dir, const sns_preprocess *p, sns_error *err);
 
-/* RGB8 [height, width, 3] -> planar floats [3, crop_px, crop_px]. Equal to Pillow's resize +
- * torchvision's crop. */
+/* RGB8 [height, width, 3] -> planar floats [3, crop_px, crop_px]. Equal to Pillow's resize
+ * and CLIPImageProcessor's rounding (preprocess.c). */
 sns_status sns_preprocess_run(const sns_preprocess *p, const sns_kernels *k, const uint8_t *rgb,
                               size_t width_px, size_t height_px, float *out, sns_error *err);
 

@@ -82,6 +82,28 @@ def tar():
     yield b'\2{"image": ".", "captions": {"en": ["a"], "de": "b"}, "concept": "x"}\n{"file": ".", "caption": ["u"]}\n'
 
 
+def preprocess():
+    for size in (24, {"shortest_edge": 24}, {"height": 24, "width": 24}):
+        yield json.dumps({"size": size, "crop_size": size if size != {"shortest_edge": 24} else 20, "resample": 3,
+                          "do_resize": True, "do_center_crop": True, "do_rescale": True, "rescale_factor": 0.5,
+                          "do_normalize": True, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.1, 0.2, 0.3],
+                          "do_convert_rgb": True}).encode()
+
+
+def image():
+    folder = os.path.join(os.path.dirname(__file__), "..", "goldens", "media")
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith((".rgb", ".txt")):
+            with open(os.path.join(folder, name), "rb") as f:
+                yield f.read()
+    yield b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='5'><rect width='4' height='4' fill='red'/></svg>"
+    yield b"P6 2 2 255\n" + bytes(12)
+    yield b"P4 9 2\n" + bytes(4)
+    yield b"BM" + struct.pack("<IIIIiiHHIIIIII", 70, 0, 54, 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) + bytes(16)
+    yield b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+    yield b"II*\0\x08\0\0\0" + bytes(40)
+
+
 def main():
     target, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
