@@ -66,6 +66,28 @@ def config():
         "text_cfg": {"context_length": 20, "vocab_size": 600, "width": 64, "heads": 4, "layers": 2}}}).encode()
 
 
+def tokenizer():
+    vocab = {"a": 0, "b": 1, "b</w>": 2, "ab": 3, "ab</w>": 4, "\u00e3": 5, "<|startoftext|>": 6, "<|endoftext|>": 7, '"': 8}
+    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    model = {"type": "BPE", "unk_token": "<|endoftext|>", "continuing_subword_prefix": "",
+             "end_of_word_suffix": "</w>", "vocab": vocab, "merges": ["a b", "a b</w>"]}
+    whole = {
+        "added_tokens": [{"id": 6, "content": "<|startoftext|>", "single_word": False, "normalized": True},
+                         {"id": 9, "content": "<x>", "normalized": False, "special": True}],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "NFC"}, {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True},
+            {"type": "ByteLevel", "add_prefix_space": False}]},
+        "post_processor": {"type": "RobertaProcessing", "sep": ["<|endoftext|>", 7], "cls": ["<|startoftext|>", 6]},
+        "model": model}
+    text = "AB ab<x>b's it's 'll \u00e3\u0130 <|endoftext|> \u1100\u1161\u11a7 e\u0301\u0316".encode() + b" \xe2\x82"
+    yield b"\0" + json.dumps(whole).encode() + b"\xfe" + text
+    model["merges"] = [["a", "b"], ["a", "b</w>"]]
+    yield b"\0" + json.dumps(whole, ensure_ascii=False, indent=1).encode() + b"\xfe" + text
+    yield b"\1" + json.dumps(vocab).encode() + b"\xfe#version: 0.2\na b\na b</w>\n\xfe" + text
+
+
 def tar():
     deep = ("l" * 90 + "/") * 2
     record = json.dumps({"captions": {"en": ["x", "the left one"], "de": "y"}, "concept": "c", "flip": False})
