@@ -1,15 +1,15 @@
 /* bench_train_step.c - how long a training step of CLIP takes: both towers forward and backward,
- * the contrastive loss and AdamW, on random pictures and texts of ten tokens.
+ * the contrastive loss and AdamW, on random pictures and texts of T tokens.
  *
- *   bench_train_step [b32 | small] [B] [steps] [bf16]      one line: seconds of the best step,
- * pictures/s
+ *   bench_train_step [b32 | small] [B] [steps] [T] [bf16]   one line: seconds of the best step,
+ *                                                           pictures/s
+ *   bench_train_step b32 B serve T [bf16]                   in turn with a peer (bench_turns.h)
  */
 #include "base/rng.h"
+#include "bench_turns.h"
 #include "model/clip.h"
 #include <math.h>
 #include <time.h>
-
-enum { TOKENS = 10 };
 
 static double now_s(clockid_t clock) {
     struct timespec t;
@@ -41,8 +41,10 @@ typedef struct bench {
     sns_clip *m;
     float *data, *grad, *m1, *m2, *pixels;
     uint32_t *ids;
-    size_t *starts, B;
+    size_t *starts, B, T;
     sns_tape *image, *text;
+    int steps; /* done */
+    bool half; /* products of bfloat16 operands */
 } bench;
 
 static bool bench_open(bench *b) {
@@ -54,7 +56,7 @@ static bool bench_open(bench *b) {
     b->m1 = sns_aligned_calloc(bytes);
     b->m2 = sns_aligned_calloc(bytes);
     b->pixels = sns_aligned_alloc(pixels * sizeof(float));
-    b->ids = malloc(b->B * TOKENS * sizeof *b->ids);
+    b->ids = malloc(b->B * b->T * sizeof *b->ids);
     b->starts = malloc((b->B + 1) * sizeof *b->starts);
     b->image = sns_tape_new(sns_kernels_get(), true);
     b->text = sns_tape_new(sns_kernels_get(), true);
@@ -64,10 +66,14 @@ static bool bench_open(bench *b) {
     sns_rng rng;
     sns_rng_seed(&rng, 2);
     for (size_t i = 0; i < pixels; i++) b->pixels[i] = (float)sns_rng_uniform(&rng) - 0.5f;
-    for (size_t i = 0; i < b->B * TOKENS; i++)
-        b->ids[i] = (uint32_t)sns_rng_below(&rng, b->c.vocab);
-    for (size_t i = 0; i <= b->B; i++) b->starts[i] = i * TOKENS;
-    return !sns_clip_bind(b->m, &b->layout, b->data, b->grad, &err) && b->image && b->text;
+    for (size_t i = 0; i < b->B * b->T; i++) b->ids[i] = (uint32_t)sns_rng_below(&rng, b->c.vocab);
+    for (size_t i = 0; i <= b->B; i++) b->starts[i] = i * b->T;
+    if (!b->image || !b->text) return false;
+    if (b->half) {
+        sns_tape_set_gemm(b->image, sns_gemm_bf16);
+        sns_tape_set_gemm(b->text, sns_gemm_bf16);
+    }
+    return !sns_clip_bind(b->m, &b->layout, b->data, b->grad, &err);
 }
 
 static void bench_close(bench *b) {
@@ -143,35 +149,54 @@ static sns_status train_step(bench *b, int step, double *forward_s, sns_error *e
     return s;
 }
 
-int main(int argc, char **argv) {
-    const char *name = argc > 1 ? argv[1] : "b32";
-    bench b = {.c = geometry(name), .B = argc > 2 ? strtoul(argv[2], NULL, 10) : 32};
-    int steps = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
+static bool next_step(void *user) {
+    bench *b = user;
+    double forward_s;
     sns_error err = {0};
-    bool half = argc > 4 && !strcmp(argv[4], "bf16");
+    bool ok = !train_step(b, ++b->steps, &forward_s, &err);
+    if (!ok) fprintf(stderr, "train_step: %s\n", err.message);
+    return ok;
+}
+
+/* The best of some steps, for reading. */
+static bool report(bench *b, const char *name, int steps) {
     double best = 1e9, best_cpu = 1e9, best_forward = 1e9, forward = 0;
-    bool ok = b.B > 0 && bench_open(&b);
-    if (ok && half) {
-        sns_tape_set_gemm(b.image, sns_gemm_bf16);
-        sns_tape_set_gemm(b.text, sns_gemm_bf16);
-    }
-    for (int i = 1; ok && i <= steps; i++) {
+    sns_error err = {0};
+    for (int i = 1; i <= steps; i++) {
         double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
-        ok = !train_step(&b, i, &forward, &err);
+        if (train_step(b, i, &forward, &err)) {
+            fprintf(stderr, "train_step: %s\n", err.message);
+            return false;
+        }
         best = fmin(best, now_s(CLOCK_MONOTONIC) - start);
         best_cpu = fmin(best_cpu, now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu);
         best_forward = fmin(best_forward, forward);
     }
-    if (ok)
-        printf("train_step %s B=%zu kernels=%s %s: %.4f s (forward %.4f, processor %.4f), %.1f "
-               "pictures/s, %.0f MB\n",
-               name, b.B, sns_kernels_get()->name, half ? "bf16" : "f32", best, best_forward,
-               best_cpu, (double)b.B / best,
-               (double)(sns_arena_peak_bytes(sns_tape_arena(b.image)) +
-                        sns_arena_peak_bytes(sns_tape_arena(b.text))) /
-                   1e6);
+    printf("train_step %s B=%zu T=%zu kernels=%s %s: %.4f s (forward %.4f, processor %.4f), %.1f "
+           "pictures/s, %.0f MB\n",
+           name, b->B, b->T, sns_kernels_get()->name, b->half ? "bf16" : "f32", best, best_forward,
+           best_cpu, (double)b->B / best,
+           (double)(sns_arena_peak_bytes(sns_tape_arena(b->image)) +
+                    sns_arena_peak_bytes(sns_tape_arena(b->text))) /
+               1e6);
+    return true;
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "b32", *steps = argc > 3 ? argv[3] : "5";
+    bench b = {.c = geometry(name),
+               .B = argc > 2 ? strtoul(argv[2], NULL, 10) : 32,
+               .T = argc > 4 ? strtoul(argv[4], NULL, 10) : 10,
+               .half = argc > 5 && !strcmp(argv[5], "bf16")};
+    int code = 1;
+    if (!b.B || b.T < 2 || b.T > b.c.context)
+        fprintf(stderr, "train_step: B or T out of range\n");
+    else if (!bench_open(&b))
+        fprintf(stderr, "train_step: no memory\n");
+    else if (!strcmp(steps, "serve"))
+        code = bench_turns_serve(&(bench_turns){next_step, &b, NULL, 0}, 1);
     else
-        fprintf(stderr, "train_step: %s\n", err.message);
+        code = !report(&b, name, (int)strtol(steps, NULL, 10));
     bench_close(&b);
-    return ok ? 0 : 1;
+    return code;
 }

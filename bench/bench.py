@@ -1,0 +1,340 @@
+#!/usr/bin/python3
+"""sensus beside its peers, in turn, in one run; called by run.sh. Needs nothing but Python itself.
+
+Each comparison holds two processes that are loaded and warm, and lets one run, then the other, round after
+round; the ratio is taken within a round, so that whatever else the machine does meets both.
+"""
+import argparse
+import array
+import glob
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from bench_page import write_page
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OPENBLAS = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
+PICTURES = "/usr/share/tuxpaint/stamps"
+
+
+class Absent(Exception):
+    """What a line needs is not there."""
+
+
+# ---- two processes in turn ----
+
+class Worker:
+    """A process that speaks the protocol of bench_turns.h."""
+
+    def __init__(self, name, command, env):
+        self.name, self.errors = name, []
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
+        self.expect("ready")
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.stdin.close()
+            said = self.process.stderr.read().strip().splitlines()
+            raise Absent(f"{self.name} ended: {said[-1] if said else 'no message'}")
+        return line.strip()
+
+    def expect(self, word):
+        found = self.answer()
+        if found != word:
+            raise Absent(f"{self.name} answered {found!r} instead of {word!r}")
+
+    def ask(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def processor_ms(self):
+        """User and system time of all its threads so far."""
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def run(self, times):
+        """Milliseconds by the clock of each of `times` repetitions, and of processor time of all."""
+        before = self.processor_ms()
+        self.ask(f"run {times}")
+        return [float(t) for t in self.answer().split()], self.processor_ms() - before
+
+    def vectors(self, path):
+        self.ask(f"save {path}")
+        self.expect("saved")
+        values = array.array("f")
+        with open(path, "rb") as f:
+            values.frombytes(f.read())
+        return values
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def lowest_cosine(a, b, width):
+    if len(a) != len(b) or not a:
+        raise Absent(f"{len(a)} numbers from sensus, {len(b)} from the peer")
+    lowest = 1.0
+    for i in range(0, len(a), width):
+        x, y = a[i:i + width], b[i:i + width]
+        dot = sum(p * q for p, q in zip(x, y))
+        lowest = min(lowest, dot / math.sqrt(sum(p * p for p in x) * sum(q * q for q in y)))
+    return lowest
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
+
+
+def in_turn(ours, theirs, rounds, times):
+    """Milliseconds of both and, for each round, how many times faster we are."""
+    a, b, ratios, cpu_a, cpu_b = [], [], [], [], []
+    for _ in range(rounds):
+        (x, cpu_x), (y, cpu_y) = ours.run(times), theirs.run(times)
+        a, b, cpu_a, cpu_b = a + x, b + y, cpu_a + [cpu_x / times], cpu_b + [cpu_y / times]
+        ratios.append(statistics.median(y) / statistics.median(x))
+    return {"sensus_ms": spread(a), "peer_ms": spread(b), "ratio": spread(ratios),
+            "sensus_processor_ms": spread(cpu_a), "peer_processor_ms": spread(cpu_b)}
+
+
+# ---- the lines ----
+
+class Bench:
+    def __init__(self, options):
+        self.options, self.lines = options, []
+        self.tools = os.path.join(options.build, "bench")
+        self.data = os.path.join(options.build, "bench-data")
+        self.rounds = 3 if options.quick else 9
+        self.env = {"OMP_NUM_THREADS": str(options.threads)}
+
+    def tool(self, name):
+        return os.path.join(self.tools, name)
+
+    def at(self, name):
+        return os.path.join(self.data, name)
+
+    def need_model(self):
+        if not os.path.exists(self.at("model/model.safetensors")):
+            os.makedirs(self.data, exist_ok=True)
+            subprocess.run([self.tool("bench_model"), self.data], check=True)
+
+    def torch_env(self):
+        """Debian's torch calls whichever BLAS is found first; the reference one would be no peer."""
+        if not os.path.isdir(OPENBLAS):
+            raise Absent("libopenblas0-openmp is not installed")
+        if subprocess.run(["/usr/bin/python3", "-c", "import torch"], capture_output=True).returncode:
+            raise Absent("python3-torch is not installed")
+        return {**self.env, "LD_LIBRARY_PATH": OPENBLAS}
+
+    def need_onnx(self):
+        if not os.path.isdir(os.path.join(os.environ.get("NODE_PATH", ""), "onnxruntime-node")):
+            raise Absent("onnxruntime-node is not installed")
+        self.need_model()
+        if all(os.path.exists(self.at(f"{kind}.onnx")) for kind in ("image", "text")):
+            return
+        r = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/export_onnx.py"), self.at("model"),
+                            self.data], env={**os.environ, **self.torch_env()}, capture_output=True, text=True)
+        if r.returncode:
+            raise Absent("export to ONNX failed: " + (r.stderr.strip().splitlines() or ["no message"])[-1])
+
+    def encode(self, kind, batch, tokens=77, times=1):
+        """The same weights and inputs by sensus and by ONNX Runtime; their vectors must agree."""
+        self.need_onnx()
+        ours_in, theirs_in = ("pixels.f32",) * 2 if kind == "image" else (f"text{tokens}.txt", f"text{tokens}.i64")
+        ours = Worker("sensus", [self.tool("bench_encode"), self.at("model"), kind, self.at(ours_in), str(batch)],
+                      self.env)
+        theirs = Worker("ONNX Runtime", ["node", os.path.join(HERE, "peers/ort_worker.js"), self.at(f"{kind}.onnx"),
+                                         kind, self.at(theirs_in), str(batch), str(self.options.threads)], {})
+        try:
+            cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
+            if not cosine > 0.9999:
+                raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
+            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch}
+        finally:
+            ours.close()
+            theirs.close()
+
+    def train(self, tokens):
+        env = self.torch_env()
+        self.need_model()
+        batch = 8 if self.options.quick else 32
+        ours = Worker("sensus", [self.tool("bench_train_step"), "b32", str(batch), "serve", str(tokens)], self.env)
+        theirs = Worker("torch", ["/usr/bin/python3", os.path.join(HERE, "peers/torch_worker.py"), self.at("model"),
+                                  self.at("pixels.f32"), self.at("text77.i64"), str(batch),
+                                  str(self.options.threads)], env)
+        try:
+            return {**in_turn(ours, theirs, 2 if self.options.quick else 5, 1), "batch": batch}
+        finally:
+            ours.close()
+            theirs.close()
+
+    def model(self):
+        places = [self.options.model] if self.options.model else \
+            sorted(glob.glob(os.path.join(HERE, "../models/*/")))
+        for place in places:
+            if os.path.exists(os.path.join(place, "model.safetensors")):
+                return place
+        raise Absent("no model in models/; say --model DIR")
+
+    def search(self):
+        """Processes from start to end: milliseconds, and the most memory beyond the weights' file."""
+        model, catalog = self.model(), self.at("search.db")
+        sensus = os.path.join(self.options.build, "cli/sensus")
+        if not os.path.isdir(PICTURES):
+            raise Absent("tuxpaint-stamps-default is not installed")
+        index = [sensus, "index", "--catalog", catalog, "--model", model, PICTURES]
+        if subprocess.run(index, capture_output=True).returncode == 2 or not os.path.exists(catalog):
+            raise Absent("the catalog was not made")
+        command = [sensus, "search", "--catalog", catalog, "--model", model, "-n", "10", "a red apple on a table"]
+        weights_mb = os.path.getsize(os.path.join(model, "model.safetensors")) / 1e6
+        times, memory = [], []
+        for i in range(self.rounds * 3 + 1):
+            start = time.perf_counter()
+            pid = os.posix_spawn(command[0], command, {**os.environ, **self.env},
+                                 file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+            _, status, usage = os.wait4(pid, 0)
+            if status:
+                raise Absent(f"sensus search failed with status {status}")
+            if i:
+                times.append(1e3 * (time.perf_counter() - start))
+                memory.append(usage.ru_maxrss * 1024 / 1e6 - weights_mb)
+        return {"value_ms": spread(times), "beyond_weights_mb": spread(memory), "weights_mb": weights_mb}
+
+    def pictures(self):
+        """Files to the model's input by sensus and by Pillow: rows of "name mode decode prepare sum"."""
+        for name in ("vga.jpg", "12mp.jpg"):
+            if not os.path.exists(self.at(name)):
+                os.makedirs(self.data, exist_ok=True)
+                made = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "bench_image.py"), "--make", self.data],
+                                      capture_output=True)
+                if made.returncode:
+                    raise Absent("python3-pil or python3-numpy is not installed")
+        files = [self.at("vga.jpg"), self.at("12mp.jpg")]
+        sums = {}
+        for _ in range(2 if self.options.quick else 4):
+            for who, command in (("sensus", [self.tool("bench_image")]),
+                                 ("peer", ["/usr/bin/python3", os.path.join(HERE, "bench_image.py")])):
+                for row in subprocess.run(command + files, capture_output=True, text=True).stdout.splitlines():
+                    parts = row.split()
+                    if len(parts) == 5 and parts[0].endswith(".jpg"):
+                        mode = "shrink" if parts[1] == "draft" else parts[1]
+                        sums.setdefault((parts[0], mode, who), []).append(float(parts[4]))
+        for name in ("vga.jpg", "12mp.jpg"):
+            for mode in ("exact", "shrink"):
+                a, b = sums.get((name, mode, "sensus")), sums.get((name, mode, "peer"))
+                if not a or not b:
+                    raise Absent("one side printed no numbers")
+                ratios = [y / x for x, y in zip(a, b)]
+                title = f"{'640 x 480' if name == 'vga.jpg' else '12 MP'} JPEG to 224 x 224, {mode}, 1 thread"
+                self.add(f"picture-{name[:-4]}-{mode}", title, "Pillow", None,
+                         {"sensus_ms": spread(a), "peer_ms": spread(b), "ratio": spread(ratios)})
+
+    def kernels(self):
+        """Products and attention as a share of the multiply-adds that the processor was seen to do."""
+        if not os.path.exists(self.tool("bench_gemm")):
+            raise Absent("no peak is known for this processor")
+        out = subprocess.run([self.tool("bench_gemm")], capture_output=True, text=True,
+                             env={**os.environ, **self.env}).stdout
+        rows = [line.split("\t") for line in out.splitlines()]
+        if not rows:
+            raise Absent("bench_gemm printed nothing")
+        print(f"  measured peak, {self.options.threads} thread(s): {float(rows[0][1]):.0f} GFLOP/s in f32")
+        for name, rate, share in rows[1:]:
+            self.add("kernel", f"{name}", None, None, {"gflops": float(rate), "share_of_peak": float(share)})
+        one = subprocess.run([self.tool("bench_gemm"), "peak"], capture_output=True, text=True,
+                             env={**os.environ, "OMP_NUM_THREADS": "1"}).stdout.split("\t")
+        table = subprocess.run([self.tool("bench_kernel"), "best"], capture_output=True, text=True).stdout
+        for line in table.splitlines():
+            parts = line.rsplit(None, 4)
+            name = parts[0].split(None, 1)[1].strip()
+            if name in ("attention 50 x 64", "attention 77 x 64 causal") and parts[2] == "GFLOP/s":
+                self.add("kernel", f"{name}, 1 thread", None, None,
+                         {"gflops": float(parts[1]), "share_of_peak": float(parts[1]) / float(one[1])})
+
+    # ---- what is printed ----
+
+    def add(self, key, title, peer, target, result):
+        line = {"line": key, "title": title, "peer": peer, "target": target, **result}
+        self.lines.append(line)
+        print(show(line), flush=True)
+
+    def attempt(self, key, title, peer, target, measure):
+        if self.options.only and not any(key.startswith(o) for o in self.options.only.split(",")):
+            return
+        try:
+            result = measure()
+        except (Absent, OSError, subprocess.CalledProcessError) as why:
+            self.lines.append({"line": key, "title": title, "peer": peer, "target": target, "skipped": str(why)})
+            print(show(self.lines[-1]), flush=True)
+            return
+        if result:
+            self.add(key, title, peer, target, result)
+
+
+def show(line):
+    title = f"{line['title']:<52}"
+    if "skipped" in line:
+        return f"{title} skipped: {line['skipped']}"
+    if "share_of_peak" in line:
+        return f"{title} {line['gflops']:8.1f} GFLOP/s, {100 * line['share_of_peak']:.0f} % of the f32 peak"
+    if "value_ms" in line:
+        t, m = line["value_ms"], line["beyond_weights_mb"]
+        return (f"{title} {t['median']:.1f} ms ({t['min']:.1f}-{t['max']:.1f}), target <= 150; memory: weights"
+                f" {line['weights_mb']:.1f} MB + {m['median']:.1f} MB ({m['min']:.1f}-{m['max']:.1f}), target <= +100")
+    r = line["ratio"]
+    target = f", target >= {line['target']:g}" if line["target"] else ""
+    cpu = ""
+    if line.get("sensus_processor_ms", {}).get("median", 0) > 0:
+        ours, theirs = line["sensus_processor_ms"]["median"], line["peer_processor_ms"]["median"]
+        cpu = f"; processor time {ours:.0f} / {theirs:.0f} ms = {theirs / ours:.2f} x"
+    return (f"{title} {r['median']:.2f} x {line['peer']} ({r['min']:.2f}-{r['max']:.2f}{target});"
+            f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--quick", action="store_true", help="at most three minutes; training with B=8")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", help="for the search line")
+    parser.add_argument("--only", help="lines whose key starts so: image,text,train,search,picture,kernel")
+    options = parser.parse_args()
+    b, T = Bench(options), f"{options.threads} thread" + "s" * (options.threads > 1)
+    print(f"ViT-B/32 geometry in f32, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
+    batch = 8 if options.quick else 32
+    ort = "ONNX Runtime"
+    b.attempt("image-32", f"image encode, B=32, {T}", ort, 1.0, lambda: b.encode("image", 32))
+    b.attempt("image-1", f"image encode, B=1, {T}", ort, None, lambda: b.encode("image", 1, times=5))
+    b.attempt("text10-32", f"text encode, 10 tokens (peer 77), B=32, {T}", ort, 3.0,
+              lambda: b.encode("text", 32, 10, times=2))
+    b.attempt("text10-1", f"text encode, 10 tokens (peer 77), B=1, {T}", ort, None,
+              lambda: b.encode("text", 1, 10, times=5))
+    b.attempt("text77-32", f"text encode, 77 tokens, B=32, {T}", ort, None, lambda: b.encode("text", 32, 77))
+    b.attempt("train-77", f"training step, 77 tokens, B={batch}, {T}", "torch", 1.1, lambda: b.train(77))
+    if not options.quick:
+        b.attempt("train-10", f"training step, 10 tokens (peer 77), B={batch}, {T}", "torch", None,
+                  lambda: b.train(10))
+    b.attempt("search", "sensus search, process start to end", None, None, b.search)
+    b.attempt("picture", "JPEG to 224 x 224", "Pillow", None, b.pictures)
+    b.attempt("kernel", "kernels", None, None, b.kernels)
+    with open(os.path.join(options.build, "bench.json"), "w") as f:
+        json.dump({"date": time.strftime("%Y-%m-%d %H:%M"), "threads": options.threads, "quick": options.quick,
+                   "lines": b.lines}, f, indent=1)
+        f.write("\n")
+    write_page(os.path.join(options.build, "bench.html"), b.lines, show)
+    print(f"{os.path.join(options.build, 'bench.json')}, {os.path.join(options.build, 'bench.html')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

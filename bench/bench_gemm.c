@@ -1,0 +1,128 @@
+/* bench_gemm.c - matrix products of ViT-B/32's shapes, as a share of what the processor can do.
+ *
+ * A loop of independent multiply-adds in registers, at the instruction set that the kernels use,
+ * gives the peak; it is measured before and after each product, with as many threads. `bench_gemm
+ * peak` measures nothing else. Lines:
+ *   peak f32 <tab> GFLOP/s <tab> 1
+ *   product <tab> GFLOP/s <tab> share of the f32 peak */
+#include "base/memory.h"
+#include "base/rng.h"
+#include "bench_turns.h"
+#include "kernel/gemm.h"
+#include <immintrin.h>
+#include <math.h>
+#include <omp.h>
+
+enum { ROUNDS = 12, CHAINS = 12, LOOPS = 1 << 18 };
+
+#define PEAK(name, isa, vec, set1, fma, lanes)                                                     \
+    __attribute__((target(isa))) static double name(void) {                                        \
+        vec x[CHAINS], a = set1(0.999f), b = set1(0.001f);                                         \
+        for (int i = 0; i < CHAINS; i++) x[i] = set1((float)i);                                    \
+        for (int n = 0; n < LOOPS; n++)                                                            \
+            _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) x[i] = fma(x[i], a, b);      \
+        for (int i = 1; i < CHAINS; i++) x[0] = fma(x[0], x[i], b);                                \
+        volatile float keep = ((float *)x)[0];                                                     \
+        (void)keep;                                                                                \
+        return 2.0 * lanes * CHAINS * LOOPS;                                                       \
+    }
+PEAK(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
+PEAK(peak_avx2, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, 8)
+
+/* GFLOP/s of all threads together; 0 where the kernels are the reference. */
+static double peak_gflops(void) {
+    const char *name = sns_kernels_get()->name;
+    bool wide = !strcmp(name, "avx512");
+    if (!strcmp(name, "ref")) return 0;
+    double best = 0;
+    for (int i = 0; i < 3; i++) {
+        double done = 0, start = bench_now_ms();
+#pragma omp parallel reduction(+ : done)
+        done += wide ? peak_avx512() : peak_avx2();
+        best = fmax(best, done / (bench_now_ms() - start) * 1e-6);
+    }
+    return best;
+}
+
+typedef struct product {
+    const char *name;
+    size_t M, N, K;
+    enum { PACKED, PLAIN, WEIGHT_GRAD, BF16 } kind;
+} product;
+
+static const product products[] = {
+    {"image fc1, packed, QuickGELU", 1600, 3072, 768, PACKED},
+    {"image fc2, packed", 1600, 768, 3072, PACKED},
+    {"image qkv, packed", 1600, 2304, 768, PACKED},
+    {"text fc1, packed, QuickGELU", 320, 2048, 512, PACKED},
+    {"one image's fc1, packed", 50, 3072, 768, PACKED},
+    {"image fc1, plain", 1600, 3072, 768, PLAIN},
+    {"image fc1, weight gradient", 3072, 768, 1600, WEIGHT_GRAD},
+    {"image fc1, bfloat16", 1600, 3072, 768, BF16},
+};
+
+typedef struct operands {
+    float *a, *b, *c;
+    sns_packed *packed;
+} operands;
+
+static sns_status run(const product *p, const operands *o, sns_error *err) {
+    switch (p->kind) {
+    case PACKED:
+        return sns_packed_run(o->packed, p->M, o->a, o->b,
+                              strstr(p->name, "QuickGELU") ? SNS_ACT_QUICK_GELU : SNS_ACT_NONE,
+                              NULL, o->c, err);
+    case BF16:
+        return sns_gemm_bf16(false, true, p->M, p->N, p->K, o->a, p->K, o->b, p->K, 0, o->c, p->N,
+                             err);
+    case WEIGHT_GRAD:
+        return sns_gemm(true, false, p->M, p->N, p->K, o->a, p->M, o->b, p->N, 1, o->c, p->N, err);
+    default:
+        return sns_gemm(false, true, p->M, p->N, p->K, o->a, p->K, o->b, p->K, 0, o->c, p->N, err);
+    }
+}
+
+static sns_status measure(const product *p, operands *o, sns_error *err) {
+    double best = 1e9, peak = peak_gflops();
+    sns_status s = p->kind == PACKED ? sns_packed_new(o->b, p->N, p->K, &o->packed, err) : SNS_OK;
+    for (int i = 0; i < ROUNDS && !s; i++) {
+        double start = bench_now_ms();
+        s = run(p, o, err);
+        if (i) best = fmin(best, bench_now_ms() - start);
+    }
+    sns_packed_free(o->packed);
+    o->packed = NULL;
+    if (s) return s;
+    peak = fmax(peak, peak_gflops());
+    double rate = 2. * (double)p->M * (double)p->N * (double)p->K / best * 1e-6;
+    printf("%s\t%.1f\t%.3f\n", p->name, rate, peak > 0 ? rate / peak : 0);
+    fflush(stdout);
+    return SNS_OK;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "peak")) {
+        printf("peak f32\t%.1f\t1\n", peak_gflops());
+        return 0;
+    }
+    size_t n = (size_t)3072 * 3072;
+    operands o = {.a = sns_aligned_alloc(n * sizeof(float)),
+                  .b = sns_aligned_alloc(n * sizeof(float)),
+                  .c = sns_aligned_calloc(n * sizeof(float))};
+    sns_error err = {0};
+    sns_rng rng;
+    sns_rng_seed(&rng, 1);
+    sns_status s = o.a && o.b && o.c ? SNS_OK : SNS_NOMEM;
+    for (size_t i = 0; i < n && !s; i++) {
+        o.a[i] = (float)sns_rng_uniform(&rng) - 0.5f;
+        o.b[i] = (float)sns_rng_uniform(&rng) - 0.5f;
+    }
+    if (!s) printf("peak f32\t%.1f\t1\n", peak_gflops());
+    for (size_t i = 0; i < sizeof products / sizeof *products && !s; i++)
+        s = measure(&products[i], &o, &err);
+    if (s) fprintf(stderr, "bench_gemm: %s\n", err.message);
+    sns_aligned_free(o.a);
+    sns_aligned_free(o.b);
+    sns_aligned_free(o.c);
+    return s ? 1 : 0;
+}
