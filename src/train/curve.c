@@ -33,7 +33,7 @@ static void draw_axes(const panel *p, const char *title) {
     double base = p->top + PANEL;
     sns_strbuf_printf(b, "<text x=\"%d\" y=\"%.1f\" class=\"title\">%s</text>\n", LEFT, p->top - 14,
                       title);
-    for (double y = ceil(p->y0 / sy) * sy; y <= p->y1 + sy * 1e-6; y += sy) {
+    for (double y = ceil(p->y0 / sy - 1e-6) * sy; y <= p->y1 + sy * 1e-6; y += sy) {
         double at = to_y(p, y);
         sns_strbuf_printf(b, "<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, at, WIDTH - RIGHT);
         sns_strbuf_printf(b, "<text x=\"%d\" y=\"%.1f\" class=\"ytick\">%.4g%s</text>\n", LEFT - 8,
