@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "kernel/kernel.h"
 #include <sensus/catalog.h>
+#include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,14 @@ static bool is_file(const char *path) {
 /* A name that nobody would mean as words. */
 static bool looks_like_picture(const char *word) {
     return sns_is_picture_name(word) && !strpbrk(word, " \t\n");
+}
+
+/* Why a name of a picture is not one of a file. */
+static sns_status fail_picture(const char *path, sns_error *err) {
+    struct stat st;
+    if (!stat(path, &st)) return sns_fail(err, SNS_IO, "%s: not a regular file", path);
+    if (errno == ENOENT) return sns_fail(err, SNS_MISSING, "%s: no such picture", path);
+    return sns_fail_errno(err, SNS_IO, errno, "%s", path);
 }
 
 /* "2:leash": the weight goes to *weight, what follows is returned. A file of that whole name, or
@@ -46,24 +55,38 @@ static sns_status add_term(sns_query *q, double weight, const char *text, sns_er
         return sns_fail(err, SNS_LIMIT, "query: more than %d terms", (int)MAX_TERMS);
     sns_query_term *t = &q->terms[q->count];
     *t = (sns_query_term){.is_image = is_file(text), .weight = (float)weight};
-    if (!t->is_image && looks_like_picture(text))
-        return sns_fail(err, SNS_MISSING, "%.300s: no such picture", text);
+    if (!t->is_image && looks_like_picture(text)) return fail_picture(text, err);
     if (!(t->text = sns_strdup(text))) return sns_fail(err, SNS_NOMEM, "query: no memory");
     q->count++;
     return SNS_OK;
 }
 
-/* Words that stand next to each other are one text; a picture ends and begins a term of its own. */
-static sns_status join_text(sns_query_term *t, const char *word, sns_error *err) {
+static bool is_sign(const char *word) {
+    return !strcmp(word, "+") || !strcmp(word, "-");
+}
+
+/* Words that stand next to each other are one text; a picture ends and begins a term of its own.
+ * The words after the first that go on with its text are appended; returns how many. */
+static sns_status join_words(sns_query_term *t, const char *const *words, size_t n, size_t *used,
+                             sns_error *err) {
     sns_strbuf b = {0};
-    sns_strbuf_printf(&b, "%s %s", t->text, word);
-    if (b.failed) {
-        sns_strbuf_free(&b);
-        return sns_fail(err, SNS_NOMEM, "query: no memory");
+    double weight;
+    *used = 0;
+    if (t->is_image) return SNS_OK;
+    sns_strbuf_puts(&b, t->text);
+    for (; *used < n && b.size <= MAX_TEXT; ++*used) {
+        const char *word = words[*used];
+        if (is_sign(word) || split_weight(word, &weight) != word || is_file(word) ||
+            looks_like_picture(word))
+            break;
+        sns_strbuf_puts(&b, " ");
+        sns_strbuf_puts(&b, word);
     }
-    if (b.size > MAX_TEXT) {
+    if (b.failed || b.size > MAX_TEXT) {
+        bool failed = b.failed;
         sns_strbuf_free(&b);
-        return sns_fail(err, SNS_LIMIT, "query: a text of more than 16 MiB");
+        return failed ? sns_fail(err, SNS_NOMEM, "query: no memory")
+                      : sns_fail(err, SNS_LIMIT, "query: a text of more than 16 MiB");
     }
     free(t->text);
     t->text = b.data;
@@ -75,24 +98,20 @@ static sns_status parse_words(const char *const *words, size_t n, sns_query *q, 
     bool expect = true; /* a term must follow: at the start and after + or - */
     sns_status status = SNS_OK;
     for (size_t i = 0; i < n && !status; i++) {
-        bool plus = !strcmp(words[i], "+"), minus = !strcmp(words[i], "-");
-        if (plus || minus) {
+        if (is_sign(words[i])) {
             if (expect && i)
                 return sns_fail(err, SNS_ARG, "query: two signs without a term between");
-            sign = minus ? -1 : 1;
+            sign = *words[i] == '-' ? -1 : 1;
             expect = true;
             continue;
         }
         const char *text = split_weight(words[i], &weight);
-        sns_query_term *last = q->count ? &q->terms[q->count - 1] : NULL;
-        bool joins = !expect && !last->is_image && text == words[i] && !is_file(text) &&
-                     !looks_like_picture(text);
-        if (joins) {
-            status = join_text(last, text, err);
-        } else {
-            status = add_term(q, weight, text, err);
-            if (!status) q->terms[q->count - 1].weight *= (float)sign;
-        }
+        if ((status = add_term(q, weight, text, err))) break;
+        sns_query_term *t = &q->terms[q->count - 1];
+        size_t used;
+        t->weight *= (float)sign;
+        status = join_words(t, words + i + 1, n - i - 1, &used, err);
+        i += used;
         expect = false;
     }
     if (!status && expect)
