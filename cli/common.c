@@ -10,11 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Bytes of a control character at s (also U+0080 to U+009F, two bytes), which can steer a terminal;
+ * 0 when there is none. */
+static size_t control_length(const char *s) {
+    const unsigned char *u = (const unsigned char *)s;
+    if (u[0] < ' ' || u[0] == 127) return 1;
+    return u[0] == 0xC2 && u[1] >= 0x80 && u[1] <= 0x9F ? 2 : 0;
+}
+
 static void print_line(const char *prefix, const char *fmt, va_list args) {
     char line[2048];
     vsnprintf(line, sizeof line, fmt, args);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    for (char *c = line; *c; c++) memset(c, '?', control_length(c));
     fprintf(stderr, "%s%s\n", prefix, line);
 }
 
@@ -160,5 +167,9 @@ void cli_print_json(const char *text) {
 }
 
 void cli_print_safe(const char *s) {
-    for (; *s; s++) putchar((unsigned char)*s < ' ' || *s == 127 ? '?' : *s);
+    for (; *s; s++) {
+        size_t n = control_length(s);
+        putchar(n ? '?' : *s);
+        s += n == 2;
+    }
 }

@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <stdint.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -23,6 +25,25 @@ static void error_is_one_line(void **state) {
     assert_int_equal(sns_fail(NULL, SNS_ARG, "x"), SNS_ARG);
     assert_string_equal(sns_status_text(SNS_OK), "success");
     assert_string_equal(sns_status_text((sns_status)999), "unknown status");
+}
+
+static void a_long_message_keeps_file_and_reason(void **state) {
+    (void)state;
+    sns_error err = {0};
+    char path[4096];
+    for (size_t i = 0; i < sizeof path - 2; i += 2) memcpy(path + i, "\xc3\xbc", 2);
+    memcpy(path, "/begin", 6);
+    path[sizeof path - 2] = 0;
+    sns_fail_errno(&err, SNS_IO, ENOSPC, "%s: cannot write", path);
+    assert_true(strlen(err.message) < sizeof err.message);
+    assert_true(strlen(err.message) > sizeof err.message - 8);
+    assert_int_equal(strncmp(err.message, "/begin", 6), 0);
+    assert_non_null(strstr(err.message, ": cannot write: No space left on device"));
+    assert_non_null(strstr(err.message, "\xc3\xbc...\xc3\xbc"));
+    sns_fail(&err, SNS_IO,
+             "a\xc2\x9b"
+             "31mb\xc3\x9b"); /* CSI, and a letter */
+    assert_string_equal(err.message, "a??31mb\xc3\x9b");
 }
 
 static void arena_reuses_memory(void **state) {
@@ -141,9 +162,13 @@ static void queue_keeps_order(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(error_is_one_line),       cmocka_unit_test(arena_reuses_memory),
-        cmocka_unit_test(strings_grow_and_escape), cmocka_unit_test(files_are_replaced_whole),
-        cmocka_unit_test(random_numbers_repeat),   cmocka_unit_test(queue_keeps_order),
+        cmocka_unit_test(error_is_one_line),
+        cmocka_unit_test(a_long_message_keeps_file_and_reason),
+        cmocka_unit_test(arena_reuses_memory),
+        cmocka_unit_test(strings_grow_and_escape),
+        cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(random_numbers_repeat),
+        cmocka_unit_test(queue_keeps_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
