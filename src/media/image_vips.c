@@ -44,11 +44,31 @@ sns_status sns_vips_start(sns_error *err) {
     return started ? SNS_OK : sns_fail(err, SNS_INTERNAL, "libvips does not start");
 }
 
+/* Does a line of libvips's error buffer come from the reader of this kind? The buffer belongs to
+ * the process: other threads' lines stand in it too. */
+static bool is_from(sns_kind kind, const char *line) {
+    static const char *const readers[][4] = {
+        [SNS_KIND_UNKNOWN] = {"sensus"},
+        [SNS_KIND_JPEG] = {"VipsJpeg", "jpeg"},
+        [SNS_KIND_PNG] = {"vipspng", "png", "spng"},
+        [SNS_KIND_WEBP] = {"webp"},
+        [SNS_KIND_GIF] = {"gif", "nsgif"},
+        [SNS_KIND_TIFF] = {"tiff", "TIFF"},
+        [SNS_KIND_HEIF] = {"heif"},
+        [SNS_KIND_SVG] = {"svg"},
+        [SNS_KIND_BMP] = {"magick"},
+        [SNS_KIND_PPM] = {"ppm", "VipsImage"},
+    };
+    for (size_t i = 0; i < 4 && readers[kind][i]; i++)
+        if (!strncmp(line, readers[kind][i], strlen(readers[kind][i]))) return true;
+    return false;
+}
+
 sns_status sns_vips_fail(const sns_source *src, sns_error *err) {
-    char *reasons = vips_error_buffer_copy();
-    reasons[strcspn(reasons, "\n")] = 0;
-    sns_fail(err, SNS_FORMAT, "%s: damaged or truncated %s (%s)", src->name,
-             sns_kind_name(src->kind), *reasons ? reasons : "no reason given");
+    char *reasons = vips_error_buffer_copy(), *next = NULL, *line = strtok_r(reasons, "\n", &next);
+    while (line && !is_from(src->kind, line)) line = strtok_r(NULL, "\n", &next);
+    sns_fail(err, SNS_FORMAT, "%s: damaged or truncated %s%s%s%s", src->name,
+             sns_kind_name(src->kind), line ? " (" : "", line ? line : "", line ? ")" : "");
     g_free(reasons);
     return SNS_FORMAT;
 }
