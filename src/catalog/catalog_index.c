@@ -127,11 +127,11 @@ static sns_status plan_file(indexer *x, const sns_walk_file *f, sns_error *err) 
     return status;
 }
 
-/* A given path that does not exist is fine when the catalog knows files there (they are gone), else
- * a mistake of the caller. */
-static sns_status plan_absent(indexer *x, const char *path, sns_error *err) {
+/* A given path where nothing was found is fine when the catalog knows files there (they are gone),
+ * else a mistake of the caller. */
+static sns_status plan_nothing(indexer *x, const char *path, const char *reason, sns_error *err) {
     sqlite3_stmt *s;
-    sns_error missing;
+    sns_error nothing;
     sns_status status = sns_store_prepare(
         x->c, "SELECT 1 FROM files WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", &s,
         err);
@@ -141,13 +141,24 @@ static sns_status plan_absent(indexer *x, const char *path, sns_error *err) {
     if (step == SQLITE_DONE) {
         x->counts->found++;
         x->counts->unreadable++;
-        sns_fail(&missing, SNS_MISSING, "%s: no such file or folder", path);
-        report(x, SNS_MISSING, missing.message);
+        sns_fail(&nothing, SNS_MISSING, "%s: %s", path, reason);
+        report(x, SNS_MISSING, nothing.message);
     } else if (step != SQLITE_ROW) {
         status = sns_store_fail(x->c, err);
     }
     sqlite3_finalize(s);
     return status;
+}
+
+/* Was anything found, or reported already, at or below root? */
+static bool found_below(const sns_walk *w, const char *root) {
+    const sns_names one = {(char **)(uintptr_t)&root, 1, 1};
+    if (sns_walk_has(w, root)) return true;
+    for (size_t i = 0; i < w->count; i++)
+        if (sns_names_cover(&one, w->files[i].path)) return true;
+    for (size_t i = 0; i < w->problems.count; i++)
+        if (!strncmp(w->problems.items[i], root, strlen(root))) return true;
+    return sns_names_cover(&w->absent, root);
 }
 
 static sns_status plan(indexer *x, sns_error *err) {
@@ -157,7 +168,10 @@ static sns_status plan(indexer *x, sns_error *err) {
     for (size_t i = 0; i < x->walk.problems.count; i++)
         report(x, SNS_IO, x->walk.problems.items[i]);
     for (size_t i = 0; i < x->walk.absent.count && !status; i++)
-        status = plan_absent(x, x->walk.absent.items[i], err);
+        status = plan_nothing(x, x->walk.absent.items[i], "no such file or folder", err);
+    for (size_t i = 0; i < x->walk.roots.count && !status; i++)
+        if (!found_below(&x->walk, x->walk.roots.items[i]))
+            status = plan_nothing(x, x->walk.roots.items[i], "no pictures in this folder", err);
     if (status) return status;
     x->tasks = calloc(x->walk.count ? x->walk.count : 1, sizeof *x->tasks);
     if (!x->tasks) return no_memory(x, err);

@@ -223,7 +223,8 @@ sns_status sns_catalog_open(const char *path, sns_catalog_mode mode, sns_catalog
     c->lock_fd = -1;
     bool write = mode == SNS_CATALOG_WRITE;
     sns_status status = SNS_OK;
-    c->path = sns_strdup(path);
+    /* SQLite gives names like ":memory:" a meaning; a path with a folder has none. */
+    c->path = strchr(path, '/') ? sns_strdup(path) : sns_path_join(".", path);
     if (!c->path) status = sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     if (!status) status = write ? open_write(c, err) : open_read(c, err);
     if (!status) status = check_schema(c, write, err);

@@ -67,6 +67,12 @@ static sns_status push_problem(sns_walk *w, const char *path, const char *reason
     return push_name(&w->problems, b.data, err);
 }
 
+/* Nothing is known about path and what is below it: say so, and let nothing there count as gone. */
+static sns_status push_unread(sns_walk *w, const char *path, const char *reason, sns_error *err) {
+    sns_status status = push_name(&w->unread, sns_strdup(path), err);
+    return status ? status : push_problem(w, path, reason, err);
+}
+
 static sns_status push_file(sns_walk *w, char *path, const struct stat *st, sns_error *err) {
     if (!path) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
     if (w->count == w->capacity) {
@@ -115,46 +121,71 @@ static sns_status visit(walker *k, const struct stat *st, bool *fresh, sns_error
     return SNS_OK;
 }
 
+/* An entry that can't be looked at, because of errno `why`. Only what is certainly gone may be
+ * forgotten. */
+static sns_status take_hidden(sns_walk *w, const char *path, bool is_link, int why,
+                              sns_error *err) {
+    bool gone = why == ENOENT || why == ENOTDIR;
+    if (gone && !is_link) return SNS_OK; /* since the folder was read */
+    if (is_link && !gone && why != ELOOP) return push_unread(w, path, strerror(why), err);
+    if (is_link && !sns_is_picture_name(path)) return SNS_OK;
+    if (!is_link) return push_unread(w, path, strerror(why), err);
+    const char *reason = gone ? "a link to a file that is missing" : "a link in a circle";
+    return push_problem(w, path, reason, err);
+}
+
 /* One entry of a folder; takes ownership of path. */
 static sns_status take_entry(walker *k, char *path, sns_error *err) {
     struct stat link, st;
     sns_status status = SNS_OK;
     if (!path) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
-    if (lstat(path, &link)) {
-        free(path); /* gone since the folder was read */
-        return SNS_OK;
-    }
-    bool picture = sns_is_picture_name(path), is_link = S_ISLNK(link.st_mode);
-    if (is_link && stat(path, &st)) {
-        if (picture) {
-            status = push_problem(
-                k->out, path,
-                errno == ELOOP ? "a link in a circle" : "a link to a file that is missing", err);
-        }
-        free(path);
-        return status;
-    }
-    if (!is_link) st = link;
-    if (S_ISDIR(st.st_mode)) return push_name(is_link ? &k->links : &k->pending, path, err);
-    if (S_ISREG(st.st_mode) && picture) return push_file(k->out, path, &st, err);
+    bool hidden = lstat(path, &link), is_link = !hidden && S_ISLNK(link.st_mode);
+    if (!hidden && is_link)
+        hidden = stat(path, &st);
+    else if (!hidden)
+        st = link;
+    if (!hidden && S_ISDIR(st.st_mode))
+        return push_name(is_link ? &k->links : &k->pending, path, err);
+    if (hidden)
+        status = take_hidden(k->out, path, is_link, errno, err);
+    else if (S_ISREG(st.st_mode) && sns_is_picture_name(path))
+        return push_file(k->out, path, &st, err);
+    else if (!S_ISREG(st.st_mode) && sns_is_picture_name(path))
+        status = push_problem(k->out, path, "neither a file nor a folder", err);
     free(path);
-    return SNS_OK;
+    return status;
+}
+
+/* The entries of an open folder, whose number without hidden ones goes to *count. A folder that
+ * fails in the middle counts as unread: what it did not list may still be there. */
+static sns_status read_entries(walker *k, DIR *dir, const char *path, size_t *count,
+                               sns_error *err) {
+    sns_status status = SNS_OK;
+    while (!status) {
+        errno = 0;
+        struct dirent *e = readdir(dir);
+        if (!e) return errno ? push_unread(k->out, path, strerror(errno), err) : SNS_OK;
+        if (e->d_name[0] == '.') continue;
+        ++*count;
+        status = take_entry(k, sns_path_join(path, e->d_name), err);
+    }
+    return status;
 }
 
 static sns_status read_folder(walker *k, const char *path, sns_error *err) {
     struct stat st;
     bool fresh = false;
-    sns_status status = SNS_OK;
+    size_t entries = 0;
     DIR *dir = opendir(path);
     if (!dir || fstat(dirfd(dir), &st)) {
         int saved = errno;
         if (dir) closedir(dir);
-        if ((status = push_name(&k->out->unread, sns_strdup(path), err))) return status;
-        return push_problem(k->out, path, strerror(saved), err);
+        return push_unread(k->out, path, strerror(saved), err);
     }
-    status = visit(k, &st, &fresh, err);
-    for (struct dirent *e; !status && fresh && (e = readdir(dir));)
-        if (e->d_name[0] != '.') status = take_entry(k, sns_path_join(path, e->d_name), err);
+    sns_status status = visit(k, &st, &fresh, err);
+    if (!status && fresh) status = read_entries(k, dir, path, &entries, err);
+    if (!status && fresh && !entries && sns_is_picture_name(path))
+        status = push_problem(k->out, path, "an empty folder, not a picture", err);
     closedir(dir);
     return status;
 }
@@ -209,8 +240,7 @@ static sns_status take_given(walker *k, const char *given, sns_error *err) {
         return push_name(&w->absent, sns_strdup(path), err);
     if (!bad && S_ISDIR(st.st_mode)) return push_name(&k->pending, sns_strdup(path), err);
     if (!bad && S_ISREG(st.st_mode)) return push_file(w, sns_strdup(path), &st, err);
-    if ((status = push_name(&w->unread, sns_strdup(path), err))) return status;
-    return push_problem(w, path, bad ? strerror(saved) : "neither a file nor a folder", err);
+    return push_unread(w, path, bad ? strerror(saved) : "neither a file nor a folder", err);
 }
 
 static int compare_files(const void *a, const void *b) {

@@ -1,6 +1,7 @@
 /* test_catalog_index.c - what indexing finds, keeps, moves, forgets and reports. */
 #include "catalog_world.h"
 #include "catalog/store.h"
+#include "catalog/walk.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <setjmp.h>
@@ -182,11 +183,45 @@ static void strange_folders_do_no_harm(void **state) {
     assert_int_equal(symlink("nowhere", world_path(&w, "pictures/broken.png")), 0);
     assert_int_equal(symlink("real/1.png", world_path(&w, "pictures/also1.png")), 0);
     assert_int_equal(mkfifo(world_path(&w, "pictures/pipe.png"), 0666), 0);
-    expect(index_path(&w, "pictures", false, &s), 3, 0, 0, 2, 0, 0);
+    expect(index_path(&w, "pictures", false, &s), 3, 0, 0, 3, 0, 0);
     assert_int_equal(number(&w, "SELECT count(*) FROM files WHERE path LIKE '%/alias/%'"), 0);
-    expect(index_path(&w, "pictures/empty", false, &s), 0, 0, 0, 0, 0, 0);
+    expect(index_path(&w, "pictures/empty", false, &s), 0, 0, 0, 1, 0, 0);
+    assert_non_null(strstr(s.last, "pictures/empty: no pictures in this folder"));
+    world_picture(&w, "other/1.png", 1);
+    mkdir(world_path(&w, "other/x.jpg"), 0777);
+    expect(index_path(&w, "other/x.jpg", false, &s), 0, 0, 0, 1, 0, 0);
+    expect(index_path(&w, "other", false, &s), 1, 0, 0, 1, 0, 0);
+    assert_non_null(strstr(s.last, "other/x.jpg: an empty folder, not a picture"));
     expect(index_path(&w, "pictures/.4.png", false, &s), 1, 0, 0, 0, 0, 0); /* named: taken */
     expect(index_path(&w, "pictures/pipe.png", false, &s), 0, 0, 0, 1, 0, 0);
+    world_close(&w);
+}
+
+/* A folder that may be listed but not entered: what is in it is not gone. */
+static void what_can_not_be_looked_at_is_kept(void **state) {
+    (void)state;
+    catalog_world w;
+    seen s;
+    world_open(&w);
+    world_picture(&w, "pictures/locked/1.png", 1);
+    world_picture(&w, "pictures/2.png", 2);
+    expect(index_path(&w, "pictures", false, &s), 2, 0, 0, 0, 0, 0);
+    const char *locked = world_path(&w, "pictures/locked");
+    assert_int_equal(chmod(w.root, 0755), 0);
+    assert_int_equal(chmod(locked, 0444), 0);
+    bool root = !geteuid();
+    if (root) assert_int_equal(seteuid(65534), 0);
+    sns_walk walk = {0};
+    const char *path = w.pictures;
+    sns_error err = {0};
+    assert_int_equal(sns_walk_paths(&walk, &path, 1, &err), SNS_OK);
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(locked, 0777), 0);
+    assert_int_equal(walk.count, 1);
+    assert_int_equal(walk.problems.count, 1);
+    assert_non_null(strstr(walk.problems.items[0], "locked/1.png: Permission denied"));
+    assert_true(sns_names_cover(&walk.unread, world_path(&w, "pictures/locked/1.png")));
+    sns_walk_free(&walk);
     world_close(&w);
 }
 
@@ -286,6 +321,7 @@ int main(void) {
         cmocka_unit_test(only_files_under_the_paths_disappear),
         cmocka_unit_test(unreadable_files_are_remembered),
         cmocka_unit_test(strange_folders_do_no_harm),
+        cmocka_unit_test(what_can_not_be_looked_at_is_kept),
         cmocka_unit_test(another_model_is_refused),
         cmocka_unit_test(a_full_disk_keeps_what_was_stored),
         cmocka_unit_test(a_cancelled_run_keeps_its_batches),

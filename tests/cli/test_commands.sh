@@ -164,6 +164,25 @@ expect 0 search -n 1 --json -- -minus.png
 out_has "/-minus.png"
 expect 0 index -- -minus.png
 out_has "1 unchanged"
+expect 0 index --catalog :memory: one.png # a file like any other
+expect 0 search --catalog :memory: -n 1 dog
+out_has "one.png"
+rm -f ./:memory:*
+mkdir x.jpg
+mkfifo pipe.jpg
+expect 1 index "$work/pictures"
+err_has "x.jpg: an empty folder"
+err_has "pipe.jpg: neither a file nor a folder"
+err_lines 2
+expect 1 index x.jpg
+err_has "x.jpg"
+err_lines 1
+expect 1 search pipe.jpg
+err_has "not a regular file"
+rmdir x.jpg
+rm pipe.jpg
+expect 1 embed "$(printf 'a\302\233b.jpg')"
+err_has "a??b.jpg"
 cd "$work" || exit 1
 "$python" -c 'print("word " * 200000, end="")' > "$work/long"
 "$python" - "$sensus" "$work/long" <<'PY' || fail "a text of 1 MB"
