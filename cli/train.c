@@ -139,7 +139,7 @@ static int run(const cli_call *call) {
     if (status == SNS_CANCELLED && result.steps) cli_note("the same command with --resume goes on");
     if (status) return cli_fail(&err);
     print_result(v, &result);
-    return CLI_DONE;
+    return result.skipped ? CLI_FAILED : CLI_DONE;
 }
 
 #define AT(field) offsetof(values, field)
@@ -243,7 +243,8 @@ const cli_command cli_train = {
         "mirrored when its captions say left or right.\n\n"
         "The run's folder holds model/ in Hugging Face's layout, the two newest checkpoints, "
         "log.jsonl and curve.svg. Ctrl-C finishes the step and saves; --resume goes on, and the "
-        "result is the same to the last bit.",
+        "result is the same to the last bit. A sample that can't be read is named on stderr and "
+        "left out; the exit status is then 1.",
     .examples =
         "sensus train --data 'shards/*.tar' --tokenizer models/mine --out run --steps 20000\n"
         "sensus train --data captions.csv --tokenizer models/mine --out run --resume",

@@ -4,7 +4,11 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "train/sampler.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum { TOKENIZER_BYTES_MAX = 1 << 28 };
 
@@ -232,6 +236,17 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
     return sns_loader_new(&l, &r->loader, err);
 }
 
+/* Two runs in one folder would mix their checkpoints and logs. The kernel drops the lock when the
+ * process dies. */
+static sns_status lock_folder(sns_run *r, sns_error *err) {
+    const char *dir = r->o.out_dir;
+    r->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->lock_fd < 0) return sns_fail_errno(err, SNS_IO, errno, "%s", dir);
+    if (!flock(r->lock_fd, LOCK_EX | LOCK_NB)) return SNS_OK;
+    if (errno != EWOULDBLOCK) return SNS_OK; /* a file system without locks */
+    return sns_fail(err, SNS_BUSY, "%s: another run is training in this folder", dir);
+}
+
 static sns_status open_all(sns_run *r, sns_error *err) {
     sns_train_options *o = &r->o;
     sns_status s = check_options(o, err);
@@ -240,7 +255,7 @@ static sns_status open_all(sns_run *r, sns_error *err) {
     if ((s = sns_tokenizer_load(r->tokenizer_dir, &r->tokenizer, err))) return s;
     if ((s = set_geometry(r, err))) return s;
     if (!o->cache_px) o->cache_px = (r->config.image_px * 5 + 3) / 4;
-    if ((s = sns_make_dirs(o->out_dir, err))) return s;
+    if ((s = sns_make_dirs(o->out_dir, err)) || (s = lock_folder(r, err))) return s;
     if ((s = allocate_model(r, err))) return s;
     if ((s = read_data(r, err))) return s;
     set_identity(r);
@@ -253,7 +268,7 @@ static sns_status open_all(sns_run *r, sns_error *err) {
 }
 
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err) {
-    *r = (sns_run){.o = *o, .k = sns_kernels_get(), .recall = {-1, -1, -1}};
+    *r = (sns_run){.o = *o, .k = sns_kernels_get(), .recall = {-1, -1, -1}, .lock_fd = -1};
     return open_all(r, err);
 }
 
@@ -274,6 +289,7 @@ void sns_run_close(sns_run *r) {
     sns_dataset_free(r->val);
     free(r->concepts);
     sns_tokenizer_free(r->tokenizer);
+    if (r->lock_fd >= 0) close(r->lock_fd);
 }
 
 const float *sns_run_weights(const sns_run *r) {

@@ -31,6 +31,7 @@ typedef struct sns_run {
     char checkpoint[SNS_PATH_CAP]; /* newest; "" before the first */
     size_t saved_step;
     double recall[3]; /* newest; negative: none */
+    int lock_fd;      /* of the run's folder; negative: none */
 } sns_run;
 
 /* Everything up to the first step, checkpoint and all. The run is freed in every case. */

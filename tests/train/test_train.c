@@ -1,5 +1,8 @@
 /* test_train.c - whole runs of a toy model: learning, killing, resuming, threads, refusals. */
 #include "toy.h"
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -204,6 +207,11 @@ static void bad_options_get_one_line(void **state) {
     REFUSED(SNS_ARG, o.batch = 31);
     assert_non_null(strstr(err.message, "30 samples"));
     REFUSED(SNS_ARG, o.batch = 1);
+    int holder = open(out, O_RDONLY | O_DIRECTORY); /* another run in the same folder */
+    assert_int_equal(flock(holder, LOCK_EX | LOCK_NB), 0);
+    REFUSED(SNS_BUSY, (void)0);
+    assert_non_null(strstr(err.message, "another run"));
+    close(holder);
     REFUSED(SNS_MISSING, o.data = &missing);
     REFUSED(SNS_MISSING, o.data = &none);
     REFUSED(SNS_ARG, o.data_count = 0);
