@@ -3,6 +3,7 @@
 #include "sheet.h"
 #include <sensus/image.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,9 @@ int cli_sheet_html(const char *file, const cli_section *sections, size_t n) {
     for (size_t i = 0; i < n; i++) put_section(out, &sections[i]);
     fputs("</body>\n</html>\n", out);
     int bad = ferror(out);
-    if (fclose(out) || bad) return cli_failf("%s: can't write: %s", file, strerror(errno));
-    return CLI_DONE;
+    if (!fclose(out) && !bad) return CLI_DONE;
+    int code = cli_failf("%s: can't write: %s", file, strerror(errno));
+    struct stat st;
+    if (!lstat(file, &st) && S_ISREG(st.st_mode)) remove(file); /* half a page is of no use */
+    return code;
 }
