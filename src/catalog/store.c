@@ -224,7 +224,7 @@ sns_status sns_catalog_open(const char *path, sns_catalog_mode mode, sns_catalog
     bool write = mode == SNS_CATALOG_WRITE;
     sns_status status = SNS_OK;
     /* SQLite gives names like ":memory:" a meaning; a path with a folder has none. */
-    c->path = strchr(path, '/') ? sns_strdup(path) : sns_path_join(".", path);
+    c->path = *path == ':' ? sns_path_join(".", path) : sns_strdup(path);
     if (!c->path) status = sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     if (!status) status = write ? open_write(c, err) : open_read(c, err);
     if (!status) status = check_schema(c, write, err);
