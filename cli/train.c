@@ -14,8 +14,8 @@ typedef struct values {
         text_heads, embed, context;
     int64_t batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb, cache_px,
         save_every, log_every, val_every;
-    double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, jitter, save_minutes, patch_drop,
-        patch_drop_until;
+    double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
+        save_minutes, patch_drop, patch_drop_until;
     bool no_flip, squash, resume, bf16;
 } values;
 
@@ -98,7 +98,8 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->patch_drop = v->patch_drop, o->patch_drop_until = v->patch_drop_until;
-    o->crop_scale = v->crop_scale, o->jitter = v->jitter;
+    o->crop_scale = v->crop_scale, o->crop_aspect = v->crop_aspect;
+    o->grayscale = v->grayscale, o->jitter = v->jitter;
     o->no_flip = v->no_flip, o->squash = v->squash, o->resume = v->resume, o->bf16 = v->bf16;
     o->progress = show, o->warn = warn, o->user = s, o->cancel = &stop_wanted;
 }
@@ -200,6 +201,10 @@ static const cli_option options[] = {
      "share of the steps after which all patches are seen again", AT(patch_drop_until), 0, 1, NULL},
     {0, "crop-scale", CLI_FLOAT, "X", "0.6", "least area of a random crop; 1: no cropping",
      AT(crop_scale), 0.01, 1, NULL},
+    {0, "crop-aspect", CLI_FLOAT, "X", "1.3333", "the crop's sides are at most X to one",
+     AT(crop_aspect), 1, 4, NULL},
+    {0, "grayscale", CLI_FLOAT, "X", "0", "share of the pictures that lose their colour",
+     AT(grayscale), 0, 1, NULL},
     {0, "jitter", CLI_FLOAT, "X", "0.1", "change of brightness, contrast and saturation",
      AT(jitter), 0, 0.9, NULL},
     {0, "squash", CLI_FLAG, NULL, NULL,

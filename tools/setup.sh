@@ -13,7 +13,8 @@ packages() {
     fuzz) echo clang libclang-rt-14-dev ;;
     bench) echo python3-torch python3-numpy python3-pil libopenblas0-openmp nodejs npm ;;
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
-        python3-fonttools nodejs npm ;;
+        python3-fonttools libvips-tools fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf fonts-lato \
+        nodejs npm ;;
     *)
         echo "setup.sh: no part '$1'" >&2
         exit 2

@@ -61,6 +61,8 @@ typedef struct sns_train_options {
     double patch_drop;       /* share of the patches that a step leaves out, 0 ... 0.9; 0 */
     double patch_drop_until; /* share of the steps after which all are seen again; 0.9 */
     double crop_scale;       /* least area of a random crop; 0.6 */
+    double crop_aspect;      /* of the crop's sides, at most this to one; 4/3 */
+    double grayscale;        /* share of the pictures that lose their colour; 0 */
     double jitter;           /* of brightness, contrast, colour; 0.1 */
     int no_flip;             /* nonzero: never mirror */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,

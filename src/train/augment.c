@@ -1,8 +1,9 @@
-/* augment.c - random resized crop (Szegedy et al. 2015), mirror, mild colour jitter.
+/* augment.c - random resized crop (Szegedy et al. 2015), mirror, mild colour jitter,
+ * now and then no colour (Chen et al. 2020).
  *
  * The crop is taken from the centre square that inference would show, with at least crop_scale of
- * its area and an aspect of 3/4 ... 4/3, so that the things which a caption names stay in the
- * picture. Hue is left alone: captions name colours. Every number is drawn whether or not it is
+ * its area and an aspect of at most crop_aspect, so that the things which a caption names stay in
+ * the picture. Hue is left alone: captions name colours. Every number is drawn whether or not it is
  * used, so one option does not shift another's draws. */
 #include "train/augment.h"
 #include <math.h>
@@ -19,7 +20,7 @@ static double between(sns_rng *rng, double low, double high) {
 
 static draws draw(const sns_augment *a, sns_rng *rng, bool may_flip, double side) {
     double area = side * side * between(rng, a->crop_scale, 1);
-    double aspect = exp(between(rng, log(0.75), log(4.0 / 3.0)));
+    double aspect = exp(between(rng, -log(a->crop_aspect), log(a->crop_aspect)));
     double w = fmin(sqrt(area * aspect), side), h = fmin(sqrt(area / aspect), side);
     double u = sns_rng_uniform(rng), v = sns_rng_uniform(rng), flip = sns_rng_uniform(rng);
     double j = a->jitter;
@@ -27,6 +28,7 @@ static draws draw(const sns_augment *a, sns_rng *rng, bool may_flip, double side
                .brightness = (float)between(rng, 1 - j, 1 + j),
                .contrast = (float)between(rng, 1 - j, 1 + j),
                .saturation = (float)between(rng, 1 - j, 1 + j)};
+    if (sns_rng_uniform(rng) < a->grayscale) d.saturation = 0;
     if (a->crop_scale >= 1) w = h = side;
     d.x0 = u * (side - w);
     d.y0 = v * (side - h);

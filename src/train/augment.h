@@ -8,6 +8,8 @@
 typedef struct sns_augment {
     size_t image_px;       /* side S of the output */
     double crop_scale;     /* least area of the crop, relative to the square; 1: no cropping */
+    double crop_aspect;    /* most that the crop's width to height may be off 1, as a factor */
+    double grayscale;      /* share of the pictures that lose their colour */
     double jitter;         /* brightness, contrast, saturation in 1 +- jitter */
     float mean[3], std[3]; /* of normalisation, for values in 0 ... 1 */
 } sns_augment;

@@ -31,6 +31,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .warmup = 500,
                              .patch_drop_until = 0.9,
                              .crop_scale = 0.6,
+                             .crop_aspect = 4.0 / 3,
                              .jitter = 0.1,
                              .lang_weight = "en=0.4",
                              .seed = 1,
@@ -54,6 +55,8 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "beta1 and beta2 must be in [0, 1)");
     if (!(o->ema >= 0 && o->ema < 1))
         return sns_fail(err, SNS_ARG, "ema %g: must be in [0, 1)", o->ema);
+    if (!(o->crop_aspect >= 1 && o->crop_aspect <= 4) || !(o->grayscale >= 0 && o->grayscale <= 1))
+        return sns_fail(err, SNS_ARG, "crop aspect or share of gray pictures is out of range");
     if (!(o->crop_scale > 0 && o->crop_scale <= 1) || !(o->jitter >= 0 && o->jitter < 1))
         return sns_fail(err, SNS_ARG, "crop scale or jitter is out of range");
     if (!(o->patch_drop >= 0 && o->patch_drop <= 0.9) ||
@@ -222,6 +225,8 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
                             .tokenizer = r->tokenizer,
                             .augment = {.image_px = r->config.image_px,
                                         .crop_scale = o->crop_scale,
+                                        .crop_aspect = o->crop_aspect,
+                                        .grayscale = o->grayscale,
                                         .jitter = o->jitter},
                             .batch = o->batch,
                             .context = r->config.context,

@@ -103,7 +103,7 @@ static sns_status train_step(sns_run *r, step_result *out, sns_train_result *tim
 }
 
 static sns_status measure(sns_run *r, sns_error *err) {
-    sns_augment plain = {.image_px = r->config.image_px, .crop_scale = 1};
+    sns_augment plain = {.image_px = r->config.image_px, .crop_scale = 1, .crop_aspect = 1};
     memcpy(plain.mean, r->preprocess.mean, sizeof plain.mean);
     memcpy(plain.std, r->preprocess.std, sizeof plain.std);
     sns_status s = sns_retrieval_check(r->averaged, r->val, r->tokenizer, &plain,

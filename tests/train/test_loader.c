@@ -79,7 +79,7 @@ static void augmentation_keeps_its_bounds(void **state) {
     (void)state;
     uint8_t square[SIDE * SIDE * 3], scratch[OUT * OUT * 3];
     float plain[3 * OUT * OUT], x[3 * OUT * OUT], y[3 * OUT * OUT];
-    sns_augment a = {OUT, 0.6, 0, {0, 0, 0}, {1, 1, 1}};
+    sns_augment a = {.image_px = OUT, .crop_scale = 0.6, .crop_aspect = 4.0 / 3, .std = {1, 1, 1}};
     sns_error err;
     int mirrored = 0;
     fill_gradient(square);
@@ -112,13 +112,23 @@ static void augmentation_keeps_its_bounds(void **state) {
         for (size_t p = 0; p < 3 * OUT * OUT; p++)
             assert_true(x[p] >= (p / (OUT * OUT) == 1 ? -0.5f : 0) && x[p] <= 1);
     }
+    a.grayscale = 1;
+    a.mean[1] = 0;
+    assert_int_equal(sns_augment_run(&a, &rng, false, square, SIDE, scratch, x, &err), SNS_OK);
+    for (size_t p = 0; p < OUT * OUT; p++)
+        assert_true(x[p] == x[p + OUT * OUT] && x[p] == x[p + 2 * OUT * OUT]);
 }
 
 static sns_loader *open_loader(size_t threads, size_t first_step, const uint64_t *concepts) {
     sns_loader_options o = {.data = data,
                             .concepts = concepts,
                             .tokenizer = tokenizer,
-                            .augment = {16, 0.6, 0.1, {0.5f, 0.5f, 0.5f}, {0.3f, 0.3f, 0.3f}},
+                            .augment = {.image_px = 16,
+                                        .crop_scale = 0.6,
+                                        .crop_aspect = 4.0 / 3,
+                                        .jitter = 0.1,
+                                        .mean = {0.5f, 0.5f, 0.5f},
+                                        .std = {0.3f, 0.3f, 0.3f}},
                             .batch = 7,
                             .context = 6,
                             .cache_px = 20,

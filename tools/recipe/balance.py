@@ -12,8 +12,8 @@ import os
 import sys
 import tarfile
 
-CAP = {"cifar": 60, "caltech": 60}  # samples of one concept
-KEEP_SCENES = 0.5                   # of those with several objects ("scene:..." concepts)
+CAP = {"cifar": 250, "caltech": 100}  # samples of one concept
+KEEP_SCENES = 0.25                  # of those with several objects ("scene:..." concepts)
 PER_SHARD = 4096
 
 

@@ -17,16 +17,26 @@ import sys
 
 import emoji
 import english
+import glyphs
+import icons
 import openclipart
 import photos
 import scenes
 from common import FolderWriter, ShardWriter, clean_captions, fit, jpeg, on_white, png, rng
 from languages import LANGS, sentence
 
-PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1")
+PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1") + \
+    tuple("@iconify-json/%s@1" % name for name in (*icons.EMOJI_SETS, *icons.NAMED_SETS))
 LICENCES = {
     "noto": "OFL-1.1 / Apache-2.0 (Noto Color Emoji)", "google": "Apache-2.0 art, MIT package",
     "fluent": "MIT (Microsoft Fluent Emoji)", "openclipart": "public domain",
+    "fluent-emoji-flat": "MIT (Microsoft Fluent Emoji)", "twemoji": "CC BY 4.0 (Twitter)",
+    "emojione": "CC BY 4.0 (EmojiOne 2)", "noto-v1": "Apache-2.0 (Google)", "fxemoji": "Apache-2.0 (Mozilla)",
+    "game-icons": "CC BY 3.0 (game-icons.net: Lorc, Delapouite, contributors)",
+    "mdi": "Apache-2.0 (Material Design Icons, Pictogrammers)", "ph": "MIT (Phosphor Icons)",
+    "tabler": "MIT (Tabler Icons, P. Kuna)", "healthicons": "MIT (Resolve to Save Lives)",
+    "fa6-solid": "CC BY 4.0 (Font Awesome)", "icon-park": "Apache-2.0 (ByteDance)",
+    "flat-color-icons": "MIT (Icons8)", "glyph": "drawn with DejaVu, Liberation, FreeFont, Lato (OFL, GPL+FE, free)",
     "caltech": "CC BY 4.0 (Caltech-101)", "cifar": "none stated (CIFAR-10)",
     "scene": "composed from the sources above"}
 
@@ -35,7 +45,7 @@ def install(out):
     """npm packages, once; -> their node_modules folder."""
     prefix = os.path.join(out, ".npm")
     modules = os.path.join(prefix, "node_modules")
-    if not os.path.isdir(os.path.join(modules, "@lobehub")):
+    if not os.path.isdir(os.path.join(modules, "@iconify-json", "icon-park")):
         os.makedirs(prefix, exist_ok=True)
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", prefix,
                         *PACKAGES], check=True, stdout=sys.stderr)
@@ -101,7 +111,8 @@ def gather(args, workers):
     def thing_for(concept, words, others):
         return things.setdefault(concept, scenes.Thing(concept, words, others))
 
-    items = emoji.collect(modules, names)
+    drawn = os.path.join(args.out, ".npm", "drawn")
+    items = emoji.collect(modules, names) + icons.collect_emoji(modules, names, drawn)
     cuts = workers.map(decode, [("emoji", p) for _, _, p in items], chunksize=64)
     for i, ((vendor, concept, _), cut) in enumerate(zip(items, cuts)):
         if not cut:
@@ -119,7 +130,7 @@ def gather(args, workers):
             others = {k: v[-1:] for k, v in names.others(concept).items()}
             thing_for(concept, words, others).pictures.append(cut[0])
 
-    entries = openclipart.collect(names)
+    entries = openclipart.collect(names) + icons.collect_named(modules, names, drawn)
     cuts = workers.map(decode, [("clip", e["png"]) for e in entries], chunksize=32)
     lines = {}
     for entry, cut in zip(entries, cuts):
@@ -130,12 +141,14 @@ def gather(args, workers):
             lines[known] = emoji.concept_captions(names, known, "clip")
         captions = openclipart.captions_of(names, entry, lines.get)
         captions = with_colour(captions, entry["title"], cut[1]) if entry["exact"] else captions
-        train.append(("cutout", "openclipart", entry["concept"], cut[0], captions))
+        train.append(("cutout", entry["source"], entry["concept"], cut[0], captions))
         noun = entry["title"].lower()
         if entry["exact"] in things:
             things[entry["exact"]].pictures.append(cut[0])
         elif not known and noun in names.english_words and scenes.usable(noun):
             thing_for(entry["concept"], [noun], {}).pictures.append(cut[0])
+
+    train += [("cutout", "glyph", *item) for item in glyphs.collect(names)]
 
     data = os.path.join(args.shared, "data")
     backs = []

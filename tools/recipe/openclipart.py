@@ -108,7 +108,7 @@ def read(path):
     grey = bool(re.search(r"b (and|&) w|_bw\b|_bw_", raw + stem, re.I))
     by_italian = bool(ITALIAN_HINT.search(text + stem)) or path.startswith("unsorted/")
     return dict(path=path, title=title, keywords=keywords, description=description, grey=grey,
-                italian=by_italian, own_title="")
+                italian=by_italian, own_title="", source="openclipart")
 
 
 def match(names, entry):
