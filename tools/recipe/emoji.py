@@ -1,4 +1,5 @@
-"""Emoji: bitmap art of three vendors (icons.py has more), named in every language by CLDR (and emojibase where CLDR is older).
+"""Emoji: bitmap art of three vendors (icons.py has more), named in every language by CLDR (and emojibase
+where CLDR is older).
 
 A concept is one emoji without skin tone and variation selectors, for example "1f34e" (red apple).
 """
