@@ -62,8 +62,8 @@ static void equals_reference(void **state) {
 
 static sns_status read_text(const char *text, size_t px, sns_preprocess *p, sns_error *err) {
     char *dir = tool_tmpdir(), path[4200];
-    assert_non_null(dir);
-    snprintf(path, sizeof path, "%s/preprocessor_config.json", dir);
+    if (!dir) fail_msg("no folder to write to");
+    snprintf(path, sizeof path, "%s/preprocessor_config.json", dir ? dir : "");
     assert_int_equal(sns_file_write(path, text, strlen(text), err), SNS_OK);
     sns_status s = sns_preprocess_read(dir, px, p, err);
     tool_remove(dir);
