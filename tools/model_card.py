@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
-"""model_card.py SENSUS MODEL_DIR DATA_DIR RUN_DIR - measure a model and write its card, MODEL_DIR/README.md.
+#!/usr/bin/python3
+"""model_card.py SENSUS MODEL_DIR DATA_DIR RUN_DIR... - measure a model and write its card, MODEL_DIR/README.md.
 
-DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR the training run's folder
-(run.txt, its command line; log.jsonl). Every number of the card comes from `sensus eval` here and now."""
+DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR a training run's folder
+(run.txt, its command line; log.jsonl), one for each stage. Every number of the card comes from `sensus eval` here and now."""
 import json
 import os
 import subprocess
@@ -10,15 +10,6 @@ import sys
 import tempfile
 
 LANGUAGES = "en,de,fr,es,it,nl,pl,ru,tr,ja,zh"
-SOURCES = {
-    "noto": "Noto Color Emoji (Debian fonts-noto-color-emoji; SIL OFL 1.1 / Apache-2.0)",
-    "google": "emoji-datasource-google (npm; artwork Apache-2.0)",
-    "fluent": "Fluent Emoji, 3D (npm @lobehub/fluent-emoji-3d; MIT, Microsoft)",
-    "openclipart": "Open Clip Art Library (Debian openclipart-svg, openclipart-png; public domain)",
-    "caltech": "Caltech-101 photographs (CC BY 4.0: Li, Andreetto, Ranzato, Perona; CaltechDATA)",
-    "cifar": "CIFAR-10 training photographs (Krizhevsky 2009; no licence stated, recompressed)",
-    "scene": "scenes composed from the sources above",
-}
 
 
 def lines(sensus, *arguments):
@@ -47,7 +38,23 @@ def zero_shot_row(name, r):
             f"{100 * r['top_1']['chance']:.1f} / {100 * r['top_5']['chance']:.1f} |")
 
 
-def main(sensus, model, data, run):
+def training(runs):
+    """-> (steps, pairs a step, hours, last loss, commands) of all stages."""
+    total, hours, commands = 0, 0, []
+    for run in runs:
+        with open(os.path.join(run, "run.txt")) as text:
+            commands.append(text.read().strip())
+        batch = int(commands[-1].split("--batch ")[1].split()[0])
+        with open(os.path.join(run, "log.jsonl")) as log:
+            steps = {s["step"]: s for s in map(json.loads, log) if "loss" in s}
+        order = sorted(steps)
+        total += order[-1]
+        hours += sum(batch * (b - a) / steps[b]["samples_per_s"] for a, b in zip(order, order[1:])) / 3600
+        loss = steps[order[-1]]["loss_average"]
+    return total, batch, hours, loss, "\n".join(commands)
+
+
+def main(sensus, model, data, *runs):
     with tempfile.TemporaryDirectory() as work:
         subprocess.run(["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "recipe", "tuxpaint_manifest.py"),
                         work], check=True, stdout=subprocess.DEVNULL)
@@ -59,16 +66,13 @@ def main(sensus, model, data, run):
                           os.path.join(data, name, "manifest.jsonl"), "--template", "a photo of a {}",
                           "--template", "{}", "--template", "A {}.")[0]
               for name in ("heldout-caltech", "heldout-caltech-categories")}
-    stats = json.load(open(os.path.join(data, "bal", "stats.json")))
+    with open(os.path.join(data, "bal", "stats.json")) as kept, open(os.path.join(data, "stats.json")) as built:
+        stats, licences = json.load(kept), json.load(built)["licences"]
     info = json.loads(subprocess.run([sensus, "model", "info", "--json", model], check=True, capture_output=True,
                                      text=True).stdout)
-    steps = [json.loads(line) for line in open(os.path.join(run, "log.jsonl"))]
-    steps = [s for s in steps if "loss" in s]
-    batch = 256
-    hours = sum(batch * (b["step"] - a["step"]) / b["samples_per_s"] for a, b in zip(steps, steps[1:])) / 3600
-    command = open(os.path.join(run, "run.txt")).read().strip()
+    steps, batch, hours, loss, command = training(runs)
     size = os.path.getsize(os.path.join(model, "model.safetensors")) / 1e6
-    kept = "\n".join(f"| {SOURCES[k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
+    rows = "\n".join(f"| {k} | {licences[k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
     card = f"""# {os.path.basename(os.path.normpath(model))}
 
 A small multilingual CLIP (ViT + causal Transformer) trained from scratch by `sensus train`: {size:.1f} MB, f16, in Hugging
@@ -101,15 +105,17 @@ Of the left-out categories no photograph was trained on; emoji and drawings of s
 
 {stats['samples']:,} pictures, {stats['captions']:,} captions.
 
-| source | pictures |
-|---|---|
-{kept}
+| source | licence | pictures |
+|---|---|---|
+{rows}
+
+`tools/recipe/README.md` names the packages and the people.
 
 Names and keywords in {len(stats['languages'])} languages ({', '.join(sorted(stats['languages']))}) are from Unicode CLDR (Unicode
 licence) and emojibase (MIT). Neither Tux Paint nor any research-only photograph was trained on.
 
-{steps[-1]['step']:,} steps of {batch} pairs ({steps[-1]['step'] * batch / stats['samples']:.1f} passes), {hours:.2f} hours on one to two cores
-of a shared machine. Last loss {steps[-1]['loss_average']:.3f}. To make it again:
+{steps:,} steps of {batch} pairs ({steps * batch / stats['samples']:.1f} passes), {hours:.2f} hours on one to two cores
+of a shared machine. Last loss {loss:.3f}. To make it again:
 
 ```
 {command}
@@ -126,6 +132,6 @@ spatial relations and fine species are weak. Names of people, places and brands 
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if len(sys.argv) < 5:
         sys.exit(__doc__)
     main(*sys.argv[1:])
