@@ -2,11 +2,10 @@
  * model bound to memory, initial values.
  *
  * Names and order within a block are those of Hugging Face's CLIPModel. */
-#include "model/clip.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "model/clip_walk.h"
 #include <math.h>
-#include <stdarg.h>
 
 /* No published model comes near; they bound what a config can make us allocate. */
 enum {
@@ -60,115 +59,49 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
     return SNS_OK;
 }
 
-/* The walk calls visit for every tensor. `third` is 0, 1 or 2 when the tensor is the q, k or v part
- * of param, which then has three times its rows; -1 otherwise. False stops the walk. */
-typedef struct visitor visitor;
-struct visitor {
-    bool (*visit)(visitor *v, sns_param *param, int third, const sns_param_desc *desc);
-    char prefix[64]; /* of the tower or block being walked */
-    sns_param_desc desc;
-};
-
-static bool emit(visitor *v, sns_param *param, int third, sns_init init, float std, int dims,
-                 const size_t *dim, const char *format, ...) {
-    sns_param_desc *d = &v->desc;
-    *d = (sns_param_desc){.dims = dims, .count = 1, .decay = dims > 1, .init = init, .std = std};
-    for (int i = 0; i < dims; i++) {
-        d->dim[i] = dim[i];
-        d->count *= dim[i];
-    }
-    va_list args;
-    va_start(args, format);
-    vsnprintf(d->name, sizeof d->name, format, args);
-    va_end(args);
-    return v->visit(v, param, third, d);
-}
-
-static bool vector(visitor *v, sns_param *p, int third, sns_init init, size_t n, const char *part) {
-    return emit(v, p, third, init, 0, 1, (size_t[]){n}, "%s.%s", v->prefix, part);
-}
-
-static bool matrix(visitor *v, sns_param *p, int third, float std, size_t rows, size_t cols,
-                   const char *part) {
-    return emit(v, p, third, SNS_INIT_NORMAL, std, 2, (size_t[]){rows, cols}, "%s.%s", v->prefix,
-                part);
-}
-
-/* Radford et al. 2021's released initialisation: what writes into the residual stream is scaled
- * down by its number of additions, sqrt(2 layers). */
-static bool walk_block(visitor *v, const sns_tower_config *c, sns_block *b) {
-    static const char *const weight[] = {"self_attn.q_proj.weight", "self_attn.k_proj.weight",
-                                         "self_attn.v_proj.weight"};
-    static const char *const bias[] = {"self_attn.q_proj.bias", "self_attn.k_proj.bias",
-                                       "self_attn.v_proj.bias"};
-    size_t C = c->width;
-    float in = powf((float)C, -0.5f), out = in * powf(2 * (float)c->layers, -0.5f);
-    bool ok = vector(v, &b->ln1_gain, -1, SNS_INIT_ONE, C, "layer_norm1.weight") &&
-              vector(v, &b->ln1_bias, -1, SNS_INIT_ZERO, C, "layer_norm1.bias");
-    for (int i = 0; ok && i < 3; i++) ok = matrix(v, &b->qkv_weight, i, in, C, C, weight[i]);
-    for (int i = 0; ok && i < 3; i++) ok = vector(v, &b->qkv_bias, i, SNS_INIT_ZERO, C, bias[i]);
-    return ok && matrix(v, &b->out_weight, -1, out, C, C, "self_attn.out_proj.weight") &&
-           vector(v, &b->out_bias, -1, SNS_INIT_ZERO, C, "self_attn.out_proj.bias") &&
-           vector(v, &b->ln2_gain, -1, SNS_INIT_ONE, C, "layer_norm2.weight") &&
-           vector(v, &b->ln2_bias, -1, SNS_INIT_ZERO, C, "layer_norm2.bias") &&
-           matrix(v, &b->fc1_weight, -1, powf(2 * (float)C, -0.5f), c->mlp, C, "mlp.fc1.weight") &&
-           vector(v, &b->fc1_bias, -1, SNS_INIT_ZERO, c->mlp, "mlp.fc1.bias") &&
-           matrix(v, &b->fc2_weight, -1, out, C, c->mlp, "mlp.fc2.weight") &&
-           vector(v, &b->fc2_bias, -1, SNS_INIT_ZERO, C, "mlp.fc2.bias");
-}
-
-static bool walk_blocks(visitor *v, const sns_tower_config *c, sns_block *blocks,
-                        const char *tower) {
-    for (size_t i = 0; i < c->layers; i++) {
-        snprintf(v->prefix, sizeof v->prefix, "%s.encoder.layers.%zu", tower, i);
-        if (!walk_block(v, c, &blocks[i])) return false;
-    }
-    snprintf(v->prefix, sizeof v->prefix, "%s", tower);
-    return true;
-}
-
-static bool walk_image_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
+static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "vision_model");
-    if (!emit(v, &m->class_token, -1, SNS_INIT_NORMAL, scale, 1, (size_t[]){C},
-              "vision_model.embeddings.class_embedding") ||
-        !emit(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, 3, P, P},
-              "vision_model.embeddings.patch_embedding.weight") ||
-        !matrix(v, &m->image_positions, -1, 0.02f, 1 + G * G, C,
-                "embeddings.position_embedding.weight") ||
-        !vector(v, &m->pre_gain, -1, SNS_INIT_ONE, C, "pre_layrnorm.weight") ||
-        !vector(v, &m->pre_bias, -1, SNS_INIT_ZERO, C, "pre_layrnorm.bias") ||
-        !walk_blocks(v, &c->vision, m->image_blocks, "vision_model"))
+    if (!sns_walk_tensor(v, &m->class_token, -1, SNS_INIT_NORMAL, scale, 1, (size_t[]){C},
+                         "vision_model.embeddings.class_embedding") ||
+        !sns_walk_tensor(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, 3, P, P},
+                         "vision_model.embeddings.patch_embedding.weight") ||
+        !sns_walk_matrix(v, &m->image_positions, -1, 0.02f, 1 + G * G, C,
+                         "embeddings.position_embedding.weight") ||
+        !sns_walk_vector(v, &m->pre_gain, -1, SNS_INIT_ONE, C, "pre_layrnorm.weight") ||
+        !sns_walk_vector(v, &m->pre_bias, -1, SNS_INIT_ZERO, C, "pre_layrnorm.bias") ||
+        !sns_walk_blocks(v, &c->vision, m->image_blocks, "vision_model"))
         return false;
-    return vector(v, &m->post_gain, -1, SNS_INIT_ONE, C, "post_layernorm.weight") &&
-           vector(v, &m->post_bias, -1, SNS_INIT_ZERO, C, "post_layernorm.bias") &&
-           emit(v, &m->image_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
-                "visual_projection.weight");
+    return sns_walk_vector(v, &m->post_gain, -1, SNS_INIT_ONE, C, "post_layernorm.weight") &&
+           sns_walk_vector(v, &m->post_bias, -1, SNS_INIT_ZERO, C, "post_layernorm.bias") &&
+           sns_walk_tensor(v, &m->image_projection, -1, SNS_INIT_NORMAL, scale, 2,
+                           (size_t[]){c->embed, C}, "visual_projection.weight");
 }
 
-static bool walk_text_tower(visitor *v, const sns_clip_config *c, sns_clip *m) {
+static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     size_t C = c->text.width;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "text_model");
-    if (!matrix(v, &m->token_table, -1, 0.02f, c->vocab, C, "embeddings.token_embedding.weight") ||
-        !matrix(v, &m->text_positions, -1, 0.01f, c->context, C,
-                "embeddings.position_embedding.weight") ||
-        !walk_blocks(v, &c->text, m->text_blocks, "text_model"))
+    if (!sns_walk_matrix(v, &m->token_table, -1, 0.02f, c->vocab, C,
+                         "embeddings.token_embedding.weight") ||
+        !sns_walk_matrix(v, &m->text_positions, -1, 0.01f, c->context, C,
+                         "embeddings.position_embedding.weight") ||
+        !sns_walk_blocks(v, &c->text, m->text_blocks, "text_model"))
         return false;
-    return vector(v, &m->final_gain, -1, SNS_INIT_ONE, C, "final_layer_norm.weight") &&
-           vector(v, &m->final_bias, -1, SNS_INIT_ZERO, C, "final_layer_norm.bias") &&
-           emit(v, &m->text_projection, -1, SNS_INIT_NORMAL, scale, 2, (size_t[]){c->embed, C},
-                "text_projection.weight");
+    return sns_walk_vector(v, &m->final_gain, -1, SNS_INIT_ONE, C, "final_layer_norm.weight") &&
+           sns_walk_vector(v, &m->final_bias, -1, SNS_INIT_ZERO, C, "final_layer_norm.bias") &&
+           sns_walk_tensor(v, &m->text_projection, -1, SNS_INIT_NORMAL, scale, 2,
+                           (size_t[]){c->embed, C}, "text_projection.weight");
 }
 
-static bool walk(visitor *v, const sns_clip_config *c, sns_clip *m) {
+static bool walk(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     return walk_image_tower(v, c, m) && walk_text_tower(v, c, m) &&
-           emit(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL, "logit_scale");
+           sns_walk_tensor(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL, "logit_scale");
 }
 
 /* sns_clip_new: every parameter gets its shape; q, k and v are stacked. */
-static bool visit_shape(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+static bool visit_shape(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc) {
     (void)v;
     size_t dim[SNS_MAX_DIMS];
     memcpy(dim, desc->dim, sizeof dim);
@@ -189,7 +122,7 @@ sns_status sns_clip_new(const sns_clip_config *c, sns_clip **out, sns_error *err
         sns_clip_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a model");
     }
-    visitor v = {.visit = visit_shape};
+    sns_walker v = {.visit = visit_shape};
     if (!walk(&v, c, m)) {
         s = sns_fail(err, SNS_LIMIT, "%s is too large", v.desc.name);
         sns_clip_free(m);
@@ -207,12 +140,12 @@ void sns_clip_free(sns_clip *m) {
 }
 
 typedef struct layout_visitor {
-    visitor v;
+    sns_walker v;
     sns_layout *layout;
     size_t capacity;
 } layout_visitor;
 
-static bool visit_layout(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+static bool visit_layout(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc) {
     layout_visitor *self = (layout_visitor *)v;
     sns_layout *l = self->layout;
     (void)param;
@@ -257,13 +190,13 @@ const sns_param_desc *sns_layout_find(const sns_layout *l, const char *name) {
 }
 
 typedef struct bind_visitor {
-    visitor v;
+    sns_walker v;
     const sns_layout *layout;
     size_t next;
     float *data, *grad;
 } bind_visitor;
 
-static bool visit_bind(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+static bool visit_bind(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc) {
     bind_visitor *self = (bind_visitor *)v;
     if (self->next == self->layout->count) return false;
     const sns_param_desc *at = &self->layout->desc[self->next++];
@@ -283,12 +216,12 @@ sns_status sns_clip_bind(sns_clip *m, const sns_layout *l, float *data, float *g
 }
 
 typedef struct user_visitor {
-    visitor v;
+    sns_walker v;
     sns_clip_visit_fn visit;
     void *user;
 } user_visitor;
 
-static bool visit_user(visitor *v, sns_param *param, int third, const sns_param_desc *desc) {
+static bool visit_user(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc) {
     user_visitor *self = (user_visitor *)v;
     return self->visit(self->user, param, third, desc);
 }

@@ -1,0 +1,30 @@
+/* clip_walk.h - the one walk over a model's parameters, shared by the towers' files.
+ *
+ * The walk calls visit for every tensor, in the order of the layout. */
+#ifndef SNS_MODEL_CLIP_WALK_H
+#define SNS_MODEL_CLIP_WALK_H
+#include "model/clip.h"
+
+/* `third` is 0, 1 or 2 when the tensor is the q, k or v part of param, which then has three times
+ * its rows; -1 otherwise. False stops the walk. */
+typedef struct sns_walker sns_walker;
+struct sns_walker {
+    bool (*visit)(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc);
+    char prefix[64]; /* of the tower or block being walked */
+    sns_param_desc desc;
+};
+
+/* One tensor, its name formatted. */
+bool sns_walk_tensor(sns_walker *v, sns_param *param, int third, sns_init init, float std, int dims,
+                     const size_t *dim, const char *format, ...)
+    __attribute__((format(printf, 8, 9)));
+/* prefix.part: [n] */
+bool sns_walk_vector(sns_walker *v, sns_param *p, int third, sns_init init, size_t n,
+                     const char *part);
+/* prefix.part: [rows, cols] of normal values */
+bool sns_walk_matrix(sns_walker *v, sns_param *p, int third, float std, size_t rows, size_t cols,
+                     const char *part);
+/* All blocks of a Transformer: tower.encoder.layers.0 ...; leaves the prefix at tower. */
+bool sns_walk_blocks(sns_walker *v, const sns_tower_config *c, sns_block *blocks,
+                     const char *tower);
+#endif
