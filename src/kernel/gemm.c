@@ -1,4 +1,4 @@
-/* gemm.c - matrix products by oneDNN 2.x; its API stays in this file.
+/* gemm.c - matrix products by oneDNN 2.x.
  *
  * oneDNN runs each block on the calling thread only (primitives are made with one thread); the
  * blocks are ours and depend on the sizes alone, so every sum has one order whatever the number of
@@ -8,7 +8,7 @@
 #include "kernel/gemm.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include <dnnl.h>
+#include "kernel/onednn.h"
 #include <omp.h>
 #include <pthread.h>
 
@@ -19,21 +19,6 @@ static size_t ceil_div(size_t a, size_t b) {
 }
 static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
-}
-
-/* The engine, made once for the process; NULL when oneDNN cannot make one. SENSUS_CPU lowers it
- * like the kernel table. */
-static dnnl_engine_t the_engine;
-static void make_engine(void) {
-    const char *name = sns_kernels_get()->name;
-    if (strcmp(name, "ref") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41);
-    if (strcmp(name, "avx2") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
-    if (dnnl_engine_create(&the_engine, dnnl_cpu, 0) != dnnl_success) the_engine = NULL;
-}
-static dnnl_engine_t engine(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_engine);
-    return the_engine;
 }
 
 static sns_status fail_dnnl(sns_error *err, dnnl_status_t code, const char *what, size_t M,
@@ -55,7 +40,7 @@ sns_status sns_gemm(bool transpose_a, bool transpose_b, size_t M, size_t N, size
                     const float *A, size_t lda, const float *B, size_t ldb, float beta, float *C,
                     size_t ldc, sns_error *err) {
     if (M == 0 || N == 0) return SNS_OK;
-    engine(); /* for SENSUS_CPU's sake */
+    sns_onednn_engine(); /* for SENSUS_CPU's sake */
     bool by_rows = M >= N;
     size_t side = by_rows ? M : N, block = block_size(side);
     ptrdiff_t blocks = (ptrdiff_t)ceil_div(side, block);
@@ -84,32 +69,14 @@ sns_status sns_gemm(bool transpose_a, bool transpose_b, size_t M, size_t N, size
     return failed ? fail_dnnl(err, (dnnl_status_t)failed, "product", M, N, K) : SNS_OK;
 }
 
-/* Run a matmul primitive on the calling thread. desc, data: source, weights, destination, bias,
- * scratchpad; a NULL datum is left out, the scratchpad is allocated here. */
+/* Run a matmul primitive on the calling thread. desc, data: source, weights, destination, bias (a
+ * NULL datum is left out); desc[4]: the scratchpad's. */
 static dnnl_status_t execute(dnnl_primitive_t primitive, const dnnl_memory_desc_t *const desc[5],
-                             void *const data[5]) {
-    static const int names[5] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS,
-                                 DNNL_ARG_SCRATCHPAD};
-    dnnl_memory_t mem[5] = {0};
-    dnnl_stream_t stream = NULL;
-    dnnl_exec_arg_t args[5];
-    size_t scratch_bytes = dnnl_memory_desc_get_size(desc[4]);
-    void *scratch = scratch_bytes ? sns_aligned_alloc(scratch_bytes) : NULL;
-    dnnl_status_t s = scratch_bytes && !scratch ? dnnl_out_of_memory : dnnl_success;
-    int n = 0;
-    for (int i = 0; i < 5 && !s; i++) {
-        void *p = i == 4 ? scratch : data[i];
-        if (!p) continue;
-        s = dnnl_memory_create(&mem[i], desc[i], engine(), p);
-        args[n++] = (dnnl_exec_arg_t){names[i], mem[i]};
-    }
-    if (!s) s = dnnl_stream_create(&stream, engine(), dnnl_stream_default_flags);
-    if (!s) s = dnnl_primitive_execute(primitive, stream, n, args);
-    if (!s) s = dnnl_stream_wait(stream);
-    dnnl_stream_destroy(stream);
-    for (int i = 0; i < 5; i++) dnnl_memory_destroy(mem[i]);
-    sns_aligned_free(scratch);
-    return s;
+                             void *const data[4]) {
+    static const int names[4] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS};
+    sns_onednn_arg arg[4];
+    for (int i = 0; i < 4; i++) arg[i] = (sns_onednn_arg){names[i], desc[i], data[i]};
+    return sns_onednn_run(primitive, arg, 4, desc[4]);
 }
 
 /* ---- bfloat16 operands ---- */
@@ -161,7 +128,7 @@ static dnnl_status_t half_product_make(half_product *p, bool ta, bool tb, size_t
         !(s = dnnl_post_ops_create(&ops)) &&
         !(s = beta != 0 ? dnnl_post_ops_append_sum(ops, beta) : dnnl_success) &&
         !(s = dnnl_primitive_attr_set_post_ops(attr, ops)) &&
-        !(s = dnnl_primitive_desc_create(&pd, &op, attr, engine(), NULL))) {
+        !(s = dnnl_primitive_desc_create(&pd, &op, attr, sns_onednn_engine(), NULL))) {
         p->scratch = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
         s = dnnl_primitive_create(&p->primitive, pd);
     }
@@ -227,7 +194,7 @@ sns_status sns_gemm_bf16(bool transpose_a, bool transpose_b, size_t M, size_t N,
             to += at;
         }
         const dnnl_memory_desc_t *desc[] = {&p->a, &p->b, &p->c, NULL, &p->scratch};
-        void *data[] = {(void *)(uintptr_t)from_a, (void *)(uintptr_t)from_b, to, NULL, NULL};
+        void *data[] = {(void *)(uintptr_t)from_a, (void *)(uintptr_t)from_b, to, NULL};
         failed |= (int)execute(p->primitive, desc, data);
     }
     for (int i = 0; i < 2; i++) dnnl_primitive_destroy(product[i].primitive);
@@ -303,7 +270,7 @@ static dnnl_status_t describe(size_t rows, size_t cols, size_t N, size_t K, int 
         return s;
     s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (!s) s = add_post_ops(attr, flags);
-    if (!s) s = dnnl_primitive_desc_create(out, &op, attr, engine(), NULL);
+    if (!s) s = dnnl_primitive_desc_create(out, &op, attr, sns_onednn_engine(), NULL);
     dnnl_primitive_attr_destroy(attr);
     return s;
 }
@@ -363,10 +330,7 @@ static void plan_release(sns_packed *w, plan *p) {
 static dnnl_status_t pack_panel(const sns_packed *w, const float *W, panel *p, size_t *bytes) {
     dnnl_dims_t dims = {(dnnl_dim_t)w->K, (dnnl_dim_t)p->cols};
     dnnl_memory_desc_t any, plain;
-    dnnl_primitive_desc_t pd = NULL, reorder_pd = NULL;
-    dnnl_primitive_t reorder = NULL;
-    dnnl_memory_t from = NULL, to = NULL;
-    dnnl_stream_t stream = NULL;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t s;
     if ((s = dnnl_memory_desc_init_by_tag(&any, 2, dims, dnnl_f32, dnnl_format_tag_any)) ||
         (s = dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32, dnnl_ba)) ||
@@ -376,23 +340,7 @@ static dnnl_status_t pack_panel(const sns_packed *w, const float *W, panel *p, s
     dnnl_primitive_desc_destroy(pd);
     *bytes = dnnl_memory_desc_get_size(&p->desc);
     if (!(p->data = sns_aligned_alloc(*bytes))) return dnnl_out_of_memory;
-    void *source = (void *)(uintptr_t)(W + p->first * w->K);
-    if (!(s = dnnl_memory_create(&from, &plain, engine(), source)) &&
-        !(s = dnnl_memory_create(&to, &p->desc, engine(), p->data)) &&
-        !(s = dnnl_reorder_primitive_desc_create(&reorder_pd, &plain, engine(), &p->desc, engine(),
-                                                 NULL)) &&
-        !(s = dnnl_primitive_create(&reorder, reorder_pd)) &&
-        !(s = dnnl_stream_create(&stream, engine(), dnnl_stream_default_flags))) {
-        dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-        s = dnnl_primitive_execute(reorder, stream, 2, args);
-        if (!s) s = dnnl_stream_wait(stream);
-    }
-    dnnl_stream_destroy(stream);
-    dnnl_primitive_destroy(reorder);
-    dnnl_primitive_desc_destroy(reorder_pd);
-    dnnl_memory_destroy(to);
-    dnnl_memory_destroy(from);
-    return s;
+    return sns_onednn_reorder(&plain, W + p->first * w->K, &p->desc, p->data);
 }
 
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
@@ -413,7 +361,7 @@ sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, 
     size_t width = ceil_div(ceil_div(N, w->panels), 16) * 16;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    dnnl_status_t s = engine() ? dnnl_success : dnnl_unimplemented;
+    dnnl_status_t s = sns_onednn_engine() ? dnnl_success : dnnl_unimplemented;
     for (size_t i = 0; i < w->panels && !s; i++) {
         size_t bytes = 0, first = min_size(i * width, N);
         w->panel[i].first = first;
@@ -449,7 +397,7 @@ size_t sns_packed_bytes(const sns_packed *w) {
 static dnnl_status_t run_block(const plan *p, const panel *of, const float *x, const float *bias,
                                float *y) {
     const dnnl_memory_desc_t *desc[] = {&p->x, &of->desc, &p->y, &p->bias, &p->scratch};
-    void *data[] = {(void *)(uintptr_t)x, of->data, y, (void *)(uintptr_t)bias, NULL};
+    void *data[] = {(void *)(uintptr_t)x, of->data, y, (void *)(uintptr_t)bias};
     return execute(p->primitive, desc, data);
 }
 

@@ -1,4 +1,4 @@
-/* gemm.h - matrix products by oneDNN; the one file that knows its API is gemm.c.
+/* gemm.h - matrix products by oneDNN, whose API stays in gemm.c, conv.c and onednn.c.
  *
  * Work is cut into blocks by size and run with OpenMP, each block on one thread: the same sums in
  * the same order for any number of threads. May be called from inside an OpenMP parallel region
