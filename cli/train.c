@@ -12,8 +12,8 @@ typedef struct values {
     const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight;
     int64_t image_px, patch_px, vision_width, vision_layers, vision_heads, text_width, text_layers,
         text_heads, embed, context;
-    int64_t batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb, cache_px,
-        save_every, log_every, val_every;
+    int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
+        cache_px, save_every, log_every, val_every;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         save_minutes, patch_drop, patch_drop_until;
     bool no_flip, squash, resume, bf16;
@@ -89,6 +89,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->text = (sns_tower_size){(size_t)v->text_width, (size_t)v->text_layers,
                                (size_t)v->text_heads};
     o->embed = (size_t)v->embed, o->context = (size_t)v->context;
+    o->micro_batch = (size_t)v->micro_batch;
     o->batch = (size_t)v->batch, o->steps = (size_t)v->steps, o->epochs = (size_t)v->epochs;
     o->warmup = (size_t)v->warmup, o->seed = (uint64_t)v->seed;
     o->threads = (size_t)v->threads, o->loader_threads = (size_t)v->loader_threads;
@@ -180,6 +181,9 @@ static const cli_option options[] = {
     {0, "embed", CLI_INT, "N", "256", "width of the common space", AT(embed), 8, 8192, NULL},
     {0, "context", CLI_INT, "N", "32", "longest text in tokens", AT(context), 3, 4096, NULL},
     {0, "batch", CLI_INT, "N", "256", "pairs in a step", AT(batch), 2, 65536, NULL},
+    {0, "micro-batch", CLI_INT, "N", "0",
+     "pairs in memory at a time: a large --batch in little memory, for a third more work; 0: all",
+     AT(micro_batch), 0, 65536, NULL},
     {0, "steps", CLI_INT, "N", "0", "steps in all; 0: as --epochs says", AT(steps), 0, 1e9, NULL},
     {0, "epochs", CLI_INT, "N", "10", "passes over the data", AT(epochs), 1, 1e6, NULL},
     {0, "lr", CLI_FLOAT, "X", "0.001", "highest learning rate", AT(lr), 1e-9, 10, NULL},

@@ -15,7 +15,7 @@ typedef struct node {
 struct sns_tape {
     const sns_kernels *kernels;
     sns_gemm_fn *gemm;
-    bool record;
+    bool record, training, replay;
     sns_arena *arena;
     node *last;
     sns_error error;
@@ -31,7 +31,7 @@ sns_tape *sns_tape_new(const sns_kernels *kernels, bool record) {
     }
     tape->kernels = kernels;
     tape->gemm = sns_gemm;
-    tape->record = record;
+    tape->record = tape->training = record;
     return tape;
 }
 
@@ -61,6 +61,22 @@ sns_gemm_fn *sns_tape_gemm(const sns_tape *tape) {
 
 void sns_tape_set_gemm(sns_tape *tape, sns_gemm_fn *gemm) {
     tape->gemm = gemm;
+}
+
+bool sns_tape_training(const sns_tape *tape) {
+    return tape->training;
+}
+
+void sns_tape_set_training(sns_tape *tape, bool training) {
+    tape->training = training;
+}
+
+bool sns_tape_replay(const sns_tape *tape) {
+    return tape->replay;
+}
+
+void sns_tape_set_replay(sns_tape *tape, bool replay) {
+    tape->replay = replay;
 }
 
 sns_arena *sns_tape_arena(sns_tape *tape) {

@@ -39,6 +39,14 @@ sns_arena *sns_tape_arena(sns_tape *tape);
 sns_gemm_fn *sns_tape_gemm(const sns_tape *tape);
 void sns_tape_set_gemm(sns_tape *tape, sns_gemm_fn *gemm);
 
+/* What layers with running statistics (batch norm) need to know. Training: normalise by the batch's
+ * own statistics; so on a tape that records, and on one that says so. Replay: this forward pass
+ * repeats an earlier one of the same inputs, whose effect on running statistics is not repeated. */
+bool sns_tape_training(const sns_tape *tape);
+void sns_tape_set_training(sns_tape *tape, bool training);
+bool sns_tape_replay(const sns_tape *tape);
+void sns_tape_set_replay(sns_tape *tape, bool replay);
+
 /* Set dims, dim, rows and cols (no dims: a scalar, rows = cols = 1); false when it has more than
  * SNS_MAX_DIMS dims or its bytes overflow. */
 bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim);

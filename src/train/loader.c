@@ -1,6 +1,6 @@
-/* loader.c - a ring of batches filled in parallel, delivered in order.
+/* loader.c - a ring of batches, or pieces of them, filled in parallel, delivered in order.
  *
- * A thread takes the next step's number and its samples under the lock (the sampler is sequential),
+ * A thread takes the next piece's place and its samples under the lock (the sampler is sequential),
  * then prepares the batch without it. What is random in a batch follows from (seed, step, place)
  * only, so neither the number of threads nor where a run was resumed can change it. */
 #include "train/loader.h"
@@ -18,10 +18,13 @@ struct sns_loader {
     sns_sampler *sampler;
     sns_batch slot[DEPTH];
     bool ready[DEPTH];
+    uint32_t *order; /* [batch] samples of the step whose pieces are being handed out */
+    size_t step, epoch;
+    size_t pieces;                 /* of one pass */
     uint8_t *scratch[THREADS_MAX]; /* [S, S, 3] each */
     pthread_t thread[THREADS_MAX];
     size_t thread_count, started;
-    size_t next_make, next_take; /* steps */
+    size_t next_make, next_take; /* pieces since the start */
     bool lent, closing;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -70,8 +73,8 @@ static void fill_batch(sns_loader *l, sns_batch *b, uint8_t *scratch) {
     size_t S = l->o.augment.image_px, at = 0;
     b->status = SNS_OK;
     b->starts[0] = 0;
-    for (size_t i = 0; i < l->o.batch && !b->status; i++) {
-        uint64_t counter = (uint64_t)b->step * l->o.batch + i;
+    for (size_t i = 0; i < b->count && !b->status; i++) {
+        uint64_t counter = (uint64_t)b->step * l->o.batch + b->first + i;
         size_t count = 0;
         b->status = load_picture(&l->o, &b->sample[i], counter, scratch, b->pixels + i * 3 * S * S,
                                  &b->error);
@@ -82,14 +85,28 @@ static void fill_batch(sns_loader *l, sns_batch *b, uint8_t *scratch) {
     }
 }
 
+/* Which part of which step the next piece is. */
+static void assign(sns_loader *l, sns_batch *b) {
+    size_t at = l->next_make++ % (l->pieces * l->o.passes), place = at % l->pieces * l->o.piece;
+    if (at == 0) {
+        l->step = l->next_make == 1 ? l->o.first_step : l->step + 1;
+        l->epoch = sns_sampler_next(l->sampler, l->order);
+    }
+    b->step = l->step;
+    b->epoch = l->epoch;
+    b->pass = at / l->pieces;
+    b->first = l->o.first + place;
+    b->count = l->o.places - place < l->o.piece ? l->o.places - place : l->o.piece;
+    memcpy(b->sample, l->order + b->first, b->count * sizeof *b->sample);
+}
+
 /* Wait for a free slot; NULL when the loader closes. The lock is held. */
 static sns_batch *take_slot(sns_loader *l) {
     while (!l->closing && l->next_make - l->next_take + l->lent >= DEPTH)
         pthread_cond_wait(&l->changed, &l->lock);
     if (l->closing) return NULL;
     sns_batch *b = &l->slot[l->next_make % DEPTH];
-    b->step = l->next_make++;
-    b->epoch = sns_sampler_next(l->sampler, b->sample);
+    assign(l, b);
     return b;
 }
 
@@ -102,7 +119,7 @@ static void *work(void *arg) {
         pthread_mutex_unlock(&l->lock);
         fill_batch(l, b, l->scratch[w.index]);
         pthread_mutex_lock(&l->lock);
-        l->ready[b->step % DEPTH] = true;
+        l->ready[b - l->slot] = true;
         pthread_cond_broadcast(&l->changed);
     }
     pthread_mutex_unlock(&l->lock);
@@ -125,8 +142,9 @@ sns_status sns_loader_next(sns_loader *l, const sns_batch **batch, sns_error *er
 }
 
 static bool allocate(sns_loader *l) {
-    size_t B = l->o.batch, S = l->o.augment.image_px;
-    bool ok = true;
+    size_t B = l->o.piece, S = l->o.augment.image_px;
+    l->order = calloc(l->o.batch, sizeof *l->order);
+    bool ok = l->order != NULL;
     for (size_t i = 0; i < DEPTH; i++) {
         sns_batch *b = &l->slot[i];
         b->pixels = sns_aligned_alloc(B * 3 * S * S * sizeof(float));
@@ -160,16 +178,22 @@ sns_status sns_loader_new(const sns_loader_options *o, sns_loader **out, sns_err
     if (!l) return sns_fail(err, SNS_NOMEM, "no memory for the loader");
     l->o = *o;
     l->thread_count = o->threads < 1 ? 1 : o->threads > THREADS_MAX ? THREADS_MAX : o->threads;
-    l->next_make = l->next_take = o->first_step;
+    if (!l->o.places) l->o.places = o->batch - (o->first < o->batch ? o->first : o->batch);
+    if (!l->o.piece || l->o.piece > l->o.places) l->o.piece = l->o.places;
+    if (!l->o.passes) l->o.passes = 1;
+    if (l->o.piece) l->pieces = (l->o.places + l->o.piece - 1) / l->o.piece;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
-    sns_status s = sns_lang_weights_parse(o->lang_weight, o->data, &l->weights, err);
+    sns_status s = SNS_OK;
+    if (!l->o.places || o->first > o->batch || l->o.places > o->batch - o->first)
+        s = sns_fail(err, SNS_ARG, "%zu places from %zu are not in a batch of %zu", l->o.places,
+                     o->first, o->batch);
+    if (!s) s = sns_lang_weights_parse(o->lang_weight, o->data, &l->weights, err);
     if (!s)
         s = sns_sampler_new(o->concepts, sns_dataset_count(o->data), o->batch, o->seed, &l->sampler,
                             err);
     if (!s && !allocate(l)) s = sns_fail(err, SNS_NOMEM, "no memory for batches of %zu", o->batch);
-    for (size_t i = 0; i < o->first_step && !s; i++)
-        sns_sampler_next(l->sampler, l->slot[0].sample);
+    for (size_t i = 0; i < o->first_step && !s; i++) sns_sampler_next(l->sampler, l->order);
     if (!s) s = start_threads(l, err);
     if (s) {
         sns_loader_free(l);
@@ -193,6 +217,7 @@ void sns_loader_free(sns_loader *l) {
         free(l->slot[i].sample);
     }
     for (size_t i = 0; i < l->thread_count; i++) free(l->scratch[i]);
+    free(l->order);
     sns_sampler_free(l->sampler);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);

@@ -18,12 +18,12 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-void sns_patch_keep_rows(uint64_t seed, size_t step, size_t batch, size_t patches, size_t keep,
+void sns_patch_keep_rows(uint64_t seed, uint64_t place, size_t count, size_t patches, size_t keep,
                          size_t *rows, uint32_t *scratch) {
-    for (size_t b = 0; b < batch; b++) {
+    for (size_t b = 0; b < count; b++) {
         sns_rng rng;
         size_t first = b * (1 + patches);
-        sns_rng_seed_at(&rng, seed, SNS_STREAM_PATCHES, (uint64_t)step * batch + b);
+        sns_rng_seed_at(&rng, seed, SNS_STREAM_PATCHES, place + b);
         for (size_t i = 0; i < patches; i++) scratch[i] = (uint32_t)i;
         sns_rng_shuffle(&rng, scratch, patches);
         qsort(scratch, keep, sizeof *scratch, ascending);

@@ -6,8 +6,9 @@
 
 /* Patches that remain of `patches` when a share is left out; at least 1. */
 size_t sns_patch_keep_count(size_t patches, double drop);
-/* rows [batch * (1 + keep)] for sns_clip_image_features_of: each picture's class token and `keep`
- * random patches in their order. scratch [patches]. */
-void sns_patch_keep_rows(uint64_t seed, size_t step, size_t batch, size_t patches, size_t keep,
+/* rows [count * (1 + keep)] for sns_clip_image_features_of: the class token and `keep` random
+ * patches in their order, of the `count` pictures whose places in all batches one after another
+ * begin at `place`. scratch [patches]. */
+void sns_patch_keep_rows(uint64_t seed, uint64_t place, size_t count, size_t patches, size_t keep,
                          size_t *rows, uint32_t *scratch);
 #endif

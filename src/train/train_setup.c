@@ -48,6 +48,9 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
     if (!o->tokenizer_dir && !o->init_dir) return sns_fail(err, SNS_ARG, "no tokenizer given");
     if (o->batch < 2 || o->batch > 65536)
         return sns_fail(err, SNS_ARG, "batch %zu: must be 2 to 65536", o->batch);
+    if (o->micro_batch > o->batch)
+        return sns_fail(err, SNS_ARG, "a micro-batch of %zu is larger than the batch of %zu",
+                        o->micro_batch, o->batch);
     if (!o->steps && !o->epochs) return sns_fail(err, SNS_ARG, "neither steps nor epochs given");
     if (!(o->lr > 0) || !(o->min_lr >= 0) || !(o->weight_decay >= 0) || !(o->eps > 0))
         return sns_fail(err, SNS_ARG, "learning rate, weight decay or eps is out of range");
@@ -118,15 +121,32 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
     if (r->o.ema > 0) t->ema = sns_aligned_calloc(bytes);
     r->grads = sns_aligned_calloc(bytes);
     r->norm_scratch = calloc(sns_norm_chunks(n), sizeof(double));
-    r->tape = sns_tape_new(r->k, true);
-    if (!t->params || !t->m || !t->v || (r->o.ema > 0 && !t->ema) || !r->grads ||
-        !r->norm_scratch || !r->tape)
+    if (!t->params || !t->m || !t->v || (r->o.ema > 0 && !t->ema) || !r->grads || !r->norm_scratch)
         return sns_fail(err, SNS_NOMEM, "no memory for %zu parameters", n);
-    if (r->o.bf16) sns_tape_set_gemm(r->tape, sns_gemm_bf16);
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
     if ((s = sns_clip_new(&r->config, &r->averaged, err))) return s;
     return sns_clip_bind(r->averaged, &r->layout, t->ema ? t->ema : t->params, NULL, err);
+}
+
+/* Tapes, and the features of a batch. */
+static sns_status allocate_step(sns_run *r, sns_error *err) {
+    size_t bytes = r->o.batch * r->config.embed * sizeof(float);
+    sns_features *f = &r->features;
+    f->images = sns_aligned_calloc(bytes);
+    f->texts = sns_aligned_calloc(bytes);
+    f->dimages = sns_aligned_calloc(bytes);
+    f->dtexts = sns_aligned_calloc(bytes);
+    r->tape = sns_tape_new(r->k, true);
+    r->look_tape = sns_tape_new(r->k, false);
+    r->loss_tape = sns_tape_new(r->k, true);
+    if (!f->images || !f->texts || !f->dimages || !f->dtexts || !r->tape || !r->look_tape ||
+        !r->loss_tape)
+        return sns_fail(err, SNS_NOMEM, "no memory for the features of %zu pairs", r->o.batch);
+    sns_tape_set_training(r->look_tape, true);
+    if (r->o.bf16) sns_tape_set_gemm(r->tape, sns_gemm_bf16);
+    if (r->o.bf16) sns_tape_set_gemm(r->look_tape, sns_gemm_bf16);
+    return SNS_OK;
 }
 
 typedef struct ticker {
@@ -218,6 +238,10 @@ static sns_status set_start(sns_run *r, sns_error *err) {
     return s;
 }
 
+static sns_status next_piece(void *pieces, const sns_batch **out, sns_error *err) {
+    return sns_loader_next(pieces, out, err);
+}
+
 static sns_status start_loader(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
     sns_loader_options l = {.data = r->data,
@@ -233,12 +257,17 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
                             .cache_px = o->cache_px,
                             .threads = o->loader_threads,
                             .first_step = r->state.step,
+                            .piece = o->micro_batch,
+                            .passes = o->micro_batch < o->batch ? 2 : 1,
                             .seed = o->seed,
                             .no_flip = o->no_flip,
                             .lang_weight = o->lang_weight};
     memcpy(l.augment.mean, r->preprocess.mean, sizeof l.augment.mean);
     memcpy(l.augment.std, r->preprocess.std, sizeof l.augment.std);
-    return sns_loader_new(&l, &r->loader, err);
+    sns_status s = sns_loader_new(&l, &r->loader, err);
+    r->next_piece = next_piece;
+    r->pieces = r->loader;
+    return s;
 }
 
 /* Two runs in one folder would mix their checkpoints and logs. The kernel drops the lock when the
@@ -259,9 +288,10 @@ static sns_status open_all(sns_run *r, sns_error *err) {
     r->tokenizer_dir = o->tokenizer_dir ? o->tokenizer_dir : o->init_dir;
     if ((s = sns_tokenizer_load(r->tokenizer_dir, &r->tokenizer, err))) return s;
     if ((s = set_geometry(r, err))) return s;
+    if (!o->micro_batch) o->micro_batch = o->batch;
     if (!o->cache_px) o->cache_px = (r->config.image_px * 5 + 3) / 4;
     if ((s = sns_make_dirs(o->out_dir, err)) || (s = lock_folder(r, err))) return s;
-    if ((s = allocate_model(r, err))) return s;
+    if ((s = allocate_model(r, err)) || (s = allocate_step(r, err))) return s;
     if ((s = read_data(r, err))) return s;
     set_identity(r);
     if ((s = set_start(r, err))) return s;
@@ -281,6 +311,12 @@ void sns_run_close(sns_run *r) {
     sns_loader_free(r->loader);
     sns_train_log_close(r->log);
     sns_tape_free(r->tape);
+    sns_tape_free(r->look_tape);
+    sns_tape_free(r->loss_tape);
+    sns_aligned_free(r->features.images);
+    sns_aligned_free(r->features.texts);
+    sns_aligned_free(r->features.dimages);
+    sns_aligned_free(r->features.dtexts);
     sns_clip_free(r->clip);
     sns_clip_free(r->averaged);
     sns_aligned_free(r->grads);

@@ -9,6 +9,14 @@
 #include "train/train_log.h"
 #include <sensus/train.h>
 
+/* Features of a whole batch and the loss's gradients at them, each [B, E]. */
+typedef struct sns_features {
+    float *images, *texts, *dimages, *dtexts;
+} sns_features;
+
+/* Where pieces of batches come from: sns_loader_next, or a test's own. */
+typedef sns_status sns_next_piece_fn(void *pieces, const sns_batch **out, sns_error *err);
+
 typedef struct sns_run {
     sns_train_options o; /* with defaults that depend on others filled in */
     const sns_kernels *k;
@@ -26,7 +34,12 @@ typedef struct sns_run {
     sns_dataset *data, *val;
     uint64_t *concepts;
     sns_loader *loader;
-    sns_tape *tape;
+    sns_next_piece_fn *next_piece;
+    void *pieces;        /* the loader */
+    sns_tape *tape;      /* records the towers */
+    sns_tape *look_tape; /* features only, while a batch goes through in pieces */
+    sns_tape *loss_tape; /* from features to the loss */
+    sns_features features;
     sns_train_log *log;
     char checkpoint[SNS_PATH_CAP]; /* newest; "" before the first */
     size_t saved_step;

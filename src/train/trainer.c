@@ -4,18 +4,15 @@
  *     I_f = image_encoder(I);  T_f = text_encoder(T)
  *     I_e = l2_normalize(I_f W_i);  T_e = l2_normalize(T_f W_t)            [B, E]
  *     loss = symmetric cross-entropy of (I_e T_e^T) exp(t)                 contrastive_loss.c
+ * by pieces when the batch is large (grad_step.c),
  * then backwards through the tape, gradients clipped by their global norm, AdamW (adamw.c) at the
  * rate of schedule.c, and t kept within [0, ln 100]. */
 #include "base/error.h"
-#include "train/contrastive_loss.h"
-#include "train/patch_drop.h"
+#include "train/grad_step.h"
 #include "train/retrieval_check.h"
-#include "train/train_setup.h"
 #include <math.h>
 #include <omp.h>
 #include <time.h>
-
-static const double MAX_LOGIT_SCALE = 4.605170185988092; /* ln 100 */
 
 typedef struct step_result {
     double loss, accuracy, lr, grad_norm, seconds;
@@ -28,72 +25,20 @@ static double now_s(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The image tower on all patches, or on some while the options say so. */
-static sns_tensor *image_features(sns_run *r, sns_tensor *pixels) {
-    const sns_train_options *o = &r->o;
-    size_t grid = r->config.image_px / r->config.patch_px, patches = grid * grid;
-    size_t keep = sns_patch_keep_count(patches, o->patch_drop), step = r->state.step;
-    if (keep == patches || (double)step >= o->patch_drop_until * (double)o->steps)
-        return sns_clip_image_features(r->tape, r->clip, pixels);
-    size_t *rows = sns_tape_alloc(r->tape, o->batch * (1 + keep) * sizeof *rows);
-    uint32_t *scratch = sns_tape_alloc(r->tape, patches * sizeof *scratch);
-    if (!rows || !scratch) return NULL;
-    sns_patch_keep_rows(o->seed, step, o->batch, patches, keep, rows, scratch);
-    return sns_clip_image_features_of(r->tape, r->clip, pixels, rows, 1 + keep);
-}
-
-/* Both towers and the loss on the tape; NULL after a failure. */
-static sns_tensor *forward(sns_run *r, const sns_batch *b, size_t *correct) {
-    size_t B = r->o.batch, S = r->config.image_px, dim[4] = {B, 3, S, S};
-    sns_tape *t = r->tape;
-    sns_tape_reset(t);
-    sns_tensor *pixels = sns_tape_wrap(t, b->pixels, NULL, 4, dim);
-    sns_tensor *images = sns_l2_normalize(t, image_features(r, pixels));
-    sns_tensor *texts = sns_l2_normalize(t,
-                                         sns_clip_text_features(t, r->clip, b->ids, b->starts, B));
-    return sns_contrastive_loss(t, images, texts, &r->clip->logit_scale, correct);
-}
-
-/* Clip, update, clamp the temperature, average. SNS_FORMAT when a number is not finite. */
-static sns_status update(sns_run *r, step_result *out, sns_error *err) {
-    sns_train_state *s = &r->state;
-    out->grad_norm = sns_global_norm(r->k, r->grads, s->total, r->norm_scratch);
-    if (!isfinite(out->loss) || !isfinite(out->grad_norm))
-        return sns_fail(err, SNS_FORMAT,
-                        "step %zu: loss %g, gradient norm %g; stopped, the last checkpoint is %s",
-                        s->step + 1, out->loss, out->grad_norm,
-                        *r->checkpoint ? r->checkpoint : "(none)");
-    double clip = r->o.clip_norm, scale = 1;
-    if (clip > 0 && out->grad_norm > clip) scale = clip / out->grad_norm;
-    out->lr = sns_schedule_lr(&r->schedule, s->step);
-    sns_adamw_update(&r->adamw, r->k, &r->layout, s->step, out->lr, scale, s->params, r->grads);
-    float *t = r->clip->logit_scale.value.data;
-    *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
-    if (s->ema) sns_ema_update(r->k, s->ema, s->params, s->total, r->o.ema, s->step);
-    return SNS_OK;
-}
-
 static sns_status train_step(sns_run *r, step_result *out, sns_train_result *times,
                              sns_error *err) {
-    const sns_batch *b;
-    size_t correct = 0;
+    sns_step_loss l;
     double t0 = now_s();
-    sns_status s = sns_loader_next(r->loader, &b, err);
+    sns_status s = sns_grad_step(r, &l, err);
     if (s) return s;
-    double t1 = now_s();
-    memset(r->grads, 0, r->state.total * sizeof(float));
-    sns_tensor *loss = forward(r, b, &correct);
-    double t2 = now_s();
-    if (!loss) return sns_tape_status(r->tape, err);
-    if ((s = sns_tape_backward(r->tape, loss, NULL, err))) return s;
     double t3 = now_s();
     *out = (step_result){
-        .loss = loss->data[0], .accuracy = (double)correct / (double)r->o.batch, .epoch = b->epoch};
-    if ((s = update(r, out, err))) return s;
+        .loss = l.loss, .accuracy = (double)l.correct / (double)r->o.batch, .epoch = l.epoch};
+    if ((s = sns_apply_gradients(r, l.loss, &out->lr, &out->grad_norm, err))) return s;
     double t4 = now_s();
-    times->wait_seconds += t1 - t0;
-    times->forward_seconds += t2 - t1;
-    times->backward_seconds += t3 - t2;
+    times->wait_seconds += l.wait_s;
+    times->forward_seconds += l.forward_s;
+    times->backward_seconds += l.backward_s;
     times->update_seconds += t4 - t3;
     out->seconds = t4 - t0;
     double *average = &r->state.loss_average;
@@ -107,7 +52,7 @@ static sns_status measure(sns_run *r, sns_error *err) {
     memcpy(plain.mean, r->preprocess.mean, sizeof plain.mean);
     memcpy(plain.std, r->preprocess.std, sizeof plain.std);
     sns_status s = sns_retrieval_check(r->averaged, r->val, r->tokenizer, &plain,
-                                       r->config.image_px, r->o.batch, r->recall, err);
+                                       r->config.image_px, r->o.micro_batch, r->recall, err);
     if (s) return s;
     return sns_train_log_recall(r->log, r->state.step, r->recall, sns_dataset_count(r->val), err);
 }

@@ -119,23 +119,28 @@ static void augmentation_keeps_its_bounds(void **state) {
         assert_true(x[p] == x[p + OUT * OUT] && x[p] == x[p + 2 * OUT * OUT]);
 }
 
+static sns_loader_options loader_options(size_t threads, size_t first_step,
+                                         const uint64_t *concepts) {
+    return (sns_loader_options){.data = data,
+                                .concepts = concepts,
+                                .tokenizer = tokenizer,
+                                .augment = {.image_px = 16,
+                                            .crop_scale = 0.6,
+                                            .crop_aspect = 4.0 / 3,
+                                            .jitter = 0.1,
+                                            .mean = {0.5f, 0.5f, 0.5f},
+                                            .std = {0.3f, 0.3f, 0.3f}},
+                                .batch = 7,
+                                .context = 6,
+                                .cache_px = 20,
+                                .threads = threads,
+                                .first_step = first_step,
+                                .seed = 11,
+                                .lang_weight = "en=0.4"};
+}
+
 static sns_loader *open_loader(size_t threads, size_t first_step, const uint64_t *concepts) {
-    sns_loader_options o = {.data = data,
-                            .concepts = concepts,
-                            .tokenizer = tokenizer,
-                            .augment = {.image_px = 16,
-                                        .crop_scale = 0.6,
-                                        .crop_aspect = 4.0 / 3,
-                                        .jitter = 0.1,
-                                        .mean = {0.5f, 0.5f, 0.5f},
-                                        .std = {0.3f, 0.3f, 0.3f}},
-                            .batch = 7,
-                            .context = 6,
-                            .cache_px = 20,
-                            .threads = threads,
-                            .first_step = first_step,
-                            .seed = 11,
-                            .lang_weight = "en=0.4"};
+    sns_loader_options o = loader_options(threads, first_step, concepts);
     sns_loader *l;
     sns_error err;
     if (sns_loader_new(&o, &l, &err)) fail_msg("%s", err.message);
@@ -174,9 +179,43 @@ static void batches_are_fixed_by_the_step(void **state) {
     sns_loader_free(late);
 }
 
+/* A share of the places in pieces, twice over, is the same places of the whole batch. */
+static void pieces_are_parts_of_the_batch(void **state) {
+    (void)state;
+    enum { FIRST = 1, PLACES = 5, PIECE = 2, PICTURE = 3 * 16 * 16 };
+    uint64_t concepts[TOY_COUNT];
+    for (size_t i = 0; i < TOY_COUNT; i++) concepts[i] = sns_dataset_sample(data, i)->concept;
+    sns_loader *whole = open_loader(1, 4, concepts), *parts;
+    sns_loader_options o = loader_options(3, 4, concepts);
+    sns_error err;
+    o.first = FIRST, o.places = PLACES, o.piece = PIECE, o.passes = 2;
+    if (sns_loader_new(&o, &parts, &err)) fail_msg("%s", err.message);
+    for (size_t step = 4; step < 14; step++) {
+        const sns_batch *b, *p;
+        assert_int_equal(sns_loader_next(whole, &b, &err), SNS_OK);
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(sns_loader_next(parts, &p, &err), SNS_OK);
+            assert_int_equal(p->step, step);
+            assert_int_equal(p->epoch, b->epoch);
+            assert_int_equal(p->pass, i / 3);
+            assert_int_equal(p->first, FIRST + i % 3 * PIECE);
+            assert_int_equal(p->count, i % 3 == 2 ? 1 : PIECE);
+            assert_memory_equal(p->pixels, b->pixels + p->first * PICTURE,
+                                p->count * PICTURE * sizeof(float));
+            assert_memory_equal(p->ids, b->ids + b->starts[p->first],
+                                p->starts[p->count] * sizeof(uint32_t));
+        }
+    }
+    sns_loader_free(parts);
+    o.places = 7;
+    assert_int_equal(sns_loader_new(&o, &parts, &err), SNS_ARG);
+    sns_loader_free(whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(languages_are_weighted),
                                        cmocka_unit_test(augmentation_keeps_its_bounds),
-                                       cmocka_unit_test(batches_are_fixed_by_the_step)};
+                                       cmocka_unit_test(batches_are_fixed_by_the_step),
+                                       cmocka_unit_test(pieces_are_parts_of_the_batch)};
     return cmocka_run_group_tests(tests, make_set, free_set);
 }

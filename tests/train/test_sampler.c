@@ -98,7 +98,7 @@ static void patches_are_drawn_evenly(void **state) {
     assert_int_equal(sns_patch_keep_count(PATCHES, 0), PATCHES);
     assert_int_equal(sns_patch_keep_count(4, 0.9), 1);
     for (size_t step = 0; step < STEPS; step++) {
-        sns_patch_keep_rows(1, step, BATCH, PATCHES, KEEP, rows, scratch);
+        sns_patch_keep_rows(1, step * BATCH, BATCH, PATCHES, KEEP, rows, scratch);
         for (size_t b = 0; b < BATCH; b++) {
             const size_t *r = rows + b * (1 + KEEP), first = b * (1 + PATCHES);
             assert_int_equal(r[0], first);

@@ -207,6 +207,7 @@ static void bad_options_get_one_line(void **state) {
     REFUSED(SNS_ARG, o.batch = 31);
     assert_non_null(strstr(err.message, "30 samples"));
     REFUSED(SNS_ARG, o.batch = 1);
+    REFUSED(SNS_ARG, o.micro_batch = o.batch + 1);
     int holder = open(out, O_RDONLY | O_DIRECTORY); /* another run in the same folder */
     assert_int_equal(flock(holder, LOCK_EX | LOCK_NB), 0);
     REFUSED(SNS_BUSY, (void)0);
