@@ -1,7 +1,7 @@
 /* classify.c - sensus classify: zero-shot classification (Radford et al. 2021, section 3.1).
  *
  *   w_c = normalise(mean over templates t of text(t with label c)),  p = softmax(scale * image . w)
- */
+ * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). */
 #include "command.h"
 #include "progress.h"
 #include <sensus/embed.h>
@@ -129,22 +129,15 @@ static int encode_labels(classifier *k, const cli_list *given) {
     return code;
 }
 
-/* Softmax of scaled cosines, and the labels from the most probable down (ties by their order). */
+/* Probabilities, and the labels from the most probable down (ties by their order). */
 static void judge(classifier *k, const float *image) {
-    float scale = sns_model_scale(k->model), highest = -INFINITY;
-    double sum = 0;
     for (size_t c = 0; c < k->label_count; c++) {
         double dot = 0;
         for (size_t i = 0; i < k->dim; i++) dot += (double)image[i] * k->weights[c * k->dim + i];
-        k->probability[c] = (float)(scale * dot);
-        if (k->probability[c] > highest) highest = k->probability[c];
+        k->probability[c] = (float)dot;
     }
+    sns_model_probabilities(k->model, k->probability, k->label_count, k->probability);
     for (size_t c = 0; c < k->label_count; c++) {
-        k->probability[c] = expf(k->probability[c] - highest);
-        sum += k->probability[c];
-    }
-    for (size_t c = 0; c < k->label_count; c++) {
-        k->probability[c] = (float)(k->probability[c] / sum);
         size_t at = c;
         for (; at && k->probability[k->order[at - 1]] < k->probability[c]; at--)
             k->order[at] = k->order[at - 1];
@@ -256,7 +249,8 @@ const cli_command cli_classify = {
     .description =
         "Say which of some labels fits each picture best, without training for them: each label is "
         "put into sentences, and the probabilities are the softmax of the cosines between the "
-        "picture and the sentences, times the model's learned scale.",
+        "picture and the sentences, times the model's learned scale. A model trained with the "
+        "sigmoid loss judges each label by itself: its probabilities need not sum to 1.",
     .examples = "sensus classify --labels cat,dog,car photo.jpg\n"
                 "sensus classify --labels-file animals.txt -t \"a drawing of a {}\" --json *.png",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},

@@ -9,7 +9,7 @@
 
 typedef struct values {
     cli_list data;
-    const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight;
+    const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss;
     int64_t image_px, patch_px, vision_width, vision_layers, vision_heads, text_width, text_layers,
         text_heads, embed, context;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
@@ -88,6 +88,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
                                  (size_t)v->vision_heads};
     o->text = (sns_tower_size){(size_t)v->text_width, (size_t)v->text_layers,
                                (size_t)v->text_heads};
+    o->loss = strcmp(v->loss, "sigmoid") ? SNS_LOSS_SOFTMAX : SNS_LOSS_SIGMOID;
     o->embed = (size_t)v->embed, o->context = (size_t)v->context;
     o->micro_batch = (size_t)v->micro_batch;
     o->batch = (size_t)v->batch, o->steps = (size_t)v->steps, o->epochs = (size_t)v->epochs;
@@ -180,6 +181,11 @@ static const cli_option options[] = {
      256, NULL},
     {0, "embed", CLI_INT, "N", "256", "width of the common space", AT(embed), 8, 8192, NULL},
     {0, "context", CLI_INT, "N", "32", "longest text in tokens", AT(context), 3, 4096, NULL},
+    {0, "loss", CLI_STRING, "NAME", "softmax",
+     "softmax: each picture picks its text and each text its picture (CLIP); sigmoid: every pair "
+     "is "
+     "asked by itself whether it is a true one (SigLIP)",
+     AT(loss), 0, 0, "softmax|sigmoid"},
     {0, "batch", CLI_INT, "N", "256", "pairs in a step", AT(batch), 2, 65536, NULL},
     {0, "micro-batch", CLI_INT, "N", "0",
      "pairs in memory at a time: a large --batch in little memory, for a third more work; 0: all",

@@ -18,8 +18,14 @@ SNS_API void sns_model_free(sns_model *m);
 
 /* Width E of the joint space. */
 SNS_API size_t sns_model_dim(const sns_model *m);
-/* exp(logit_scale): what cosines are multiplied by before a softmax. */
+/* exp(logit_scale): what cosines are multiplied by before a softmax or sigmoid. */
 SNS_API float sns_model_scale(const sns_model *m);
+/* What the model's training makes of cosines between one picture and n texts (or one text and n
+ * pictures): softmax of exp(t) * cosine over the n, which then sum to 1; for a model trained with
+ * the sigmoid loss (one that has a logit_bias b), sigmoid(exp(t) * cosine + b) of each by itself,
+ * so that all may be improbable. out may be cosine. Source: Radford et al. 2021; Zhai et al. 2023.
+ */
+SNS_API void sns_model_probabilities(const sns_model *m, const float *cosine, size_t n, float *out);
 /* 32 hex digits that name the weights, tokenizer and preprocessing; NUL-terminated, borrowed. */
 SNS_API const char *sns_model_fingerprint(const sns_model *m);
 /* A readable summary (geometry, parameters, tensors, fingerprint); json nonzero: one JSON object.

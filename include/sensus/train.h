@@ -18,6 +18,12 @@ typedef struct sns_tower_size {
 
 typedef enum sns_train_phase { SNS_TRAIN_LOADING, SNS_TRAIN_STEP, SNS_TRAIN_SAVED } sns_train_phase;
 
+/* What pulls the true pairs of a batch together. */
+typedef enum sns_loss {
+    SNS_LOSS_SOFTMAX, /* Radford et al. 2021: each picture picks its text, each text its picture */
+    SNS_LOSS_SIGMOID  /* Zhai et al. 2023 (SigLIP): is this pair a true one? asked of all pairs */
+} sns_loss;
+
 /* What the progress callback sees. Valid during the call only. */
 typedef struct sns_train_progress {
     sns_train_phase phase;
@@ -50,6 +56,7 @@ typedef struct sns_train_options {
     sns_tower_size vision, text; /* 192/6/3, 192/4/3 */
     size_t embed, context;       /* 256, 32 */
 
+    sns_loss loss;      /* softmax */
     size_t batch;       /* 256 */
     size_t micro_batch; /* pairs whose activations are in memory at a time; the loss still sees the
                            whole batch, for a third more work. 0: the whole batch */

@@ -32,8 +32,10 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     const sns_clip_config *c = &m->config;
     sns_strbuf b = {0};
     sns_strbuf_printf(&b, "%-13s%s\n", "folder", m->dir);
-    sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu, temperature factor %.4g\n", "parameters",
+    sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu, temperature factor %.4g", "parameters",
                       m->layout.total, c->embed, (double)m->scale);
+    if (c->has_bias) sns_strbuf_printf(&b, ", bias %.4g", (double)m->bias);
+    sns_strbuf_puts(&b, "\n");
     tower_line(&b, "image tower", &c->vision, vision);
     sns_strbuf_printf(&b, "%-13s%zu x %zu px in patches of %zu px\n", "pictures", c->image_px,
                       c->image_px, c->patch_px);
@@ -67,6 +69,7 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         (json_int_t)sns_safetensors_bytes(m->weights.file), "names",
         m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
         tower_json(&c->vision, vision), "text", tower_json(&c->text, text));
+    if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));
     char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     return text_out;

@@ -24,11 +24,15 @@ static sns_status check_small_tensors(const sns_model *m, sns_error *err) {
     return SNS_OK;
 }
 
+static sns_status read_scalar(const sns_model *m, const char *name, float *out, sns_error *err) {
+    const sns_param_desc *d = sns_layout_find(&m->layout, name);
+    return sns_clip_weights_get(&m->weights, &m->layout, (size_t)(d - m->layout.desc), out, err);
+}
+
 static sns_status read_scale(sns_model *m, sns_error *err) {
-    const sns_param_desc *d = sns_layout_find(&m->layout, "logit_scale");
-    float t;
-    sns_status s = sns_clip_weights_get(&m->weights, &m->layout, (size_t)(d - m->layout.desc), &t,
-                                        err);
+    float t = 0;
+    sns_status s = read_scalar(m, "logit_scale", &t, err);
+    if (!s && m->config.has_bias) s = read_scalar(m, "logit_bias", &m->bias, err);
     if (s) return s;
     m->scale = expf(t);
     if (isfinite(m->scale)) return SNS_OK;
@@ -98,6 +102,16 @@ size_t sns_model_dim(const sns_model *m) {
 
 float sns_model_scale(const sns_model *m) {
     return m->scale;
+}
+
+void sns_model_probabilities(const sns_model *m, const float *cosine, size_t n, float *out) {
+    if (!n) return;
+    if (m->config.has_bias) {
+        for (size_t i = 0; i < n; i++) out[i] = 1 / (1 + expf(-(m->scale * cosine[i] + m->bias)));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) out[i] = m->scale * cosine[i];
+    sns_kernels_get()->softmax_row(out, n);
 }
 
 const char *sns_model_fingerprint(const sns_model *m) {

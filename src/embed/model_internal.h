@@ -23,7 +23,7 @@ struct sns_model {
     sns_clip *clip;
     sns_preprocess prep;
     sns_tokenizer *tokenizer; /* NULL: the folder has none */
-    float scale;
+    float scale, bias;        /* bias: 0 unless config.has_bias */
     char fingerprint[33];
 
     /* Written under lock, read after `ready` is seen true. */

@@ -93,7 +93,8 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     readying *r = user;
     sns_model *m = r->model;
     size_t entry = r->entry++;
-    if (param == &m->clip->logit_scale || tower_of(desc->name) != r->tower) return true;
+    bool scalar = param == &m->clip->logit_scale || param == &m->clip->logit_bias;
+    if (scalar || tower_of(desc->name) != r->tower) return true;
     if (third == 0) r->part_entry = entry;
     if (third >= 0 && third < 2) return true;
     size_t first = third < 0 ? entry : r->part_entry, n = third < 0 ? 1 : 3;

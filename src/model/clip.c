@@ -97,7 +97,10 @@ static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m
 
 static bool walk(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     return walk_image_tower(v, c, m) && walk_text_tower(v, c, m) &&
-           sns_walk_tensor(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL, "logit_scale");
+           sns_walk_tensor(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL,
+                           "logit_scale") &&
+           (!c->has_bias ||
+            sns_walk_tensor(v, &m->logit_bias, -1, SNS_INIT_LOGIT_BIAS, 0, 0, NULL, "logit_bias"));
 }
 
 /* sns_clip_new: every parameter gets its shape; q, k and v are stacked. */
@@ -250,6 +253,9 @@ void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, u
                 break;
             case SNS_INIT_LOGIT_SCALE:
                 x[j] = c->logit_scale_init;
+                break;
+            case SNS_INIT_LOGIT_BIAS:
+                x[j] = c->logit_bias_init;
                 break;
             }
         }

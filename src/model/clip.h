@@ -20,6 +20,8 @@ typedef struct sns_clip_config {
     uint32_t start_id, end_id; /* of texts */
     size_t embed;              /* E */
     float logit_scale_init;    /* t at the start of training: log(1 / 0.07) */
+    bool has_bias;             /* pairs are judged by sigmoid(exp(t) cosine + b): SigLIP's loss */
+    float logit_bias_init;     /* b at the start of training: -10 */
 } sns_clip_config;
 
 /* SNS_LIMIT / SNS_SHAPE when a size is absurd or does not divide (S by P, C by H). */
@@ -29,7 +31,8 @@ typedef enum sns_init {
     SNS_INIT_ZERO,
     SNS_INIT_ONE,
     SNS_INIT_NORMAL,
-    SNS_INIT_LOGIT_SCALE
+    SNS_INIT_LOGIT_SCALE,
+    SNS_INIT_LOGIT_BIAS
 } sns_init;
 
 /* One tensor of the model. `offset` places it in a flat block of `total` floats; the q, k and v
@@ -68,6 +71,7 @@ typedef struct sns_clip {
     sns_param token_table, text_positions, final_gain, final_bias, text_projection;
     sns_block *text_blocks; /* config.text.layers */
     sns_param logit_scale;  /* t, one float */
+    sns_param logit_bias;   /* b, one float; only when config.has_bias */
 } sns_clip;
 
 /* A model whose parameters have their shapes but no data. */

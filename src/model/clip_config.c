@@ -72,6 +72,8 @@ static sns_status read_hf(json_t *root, const char *name, sns_clip_config *c, sn
         sns_fields_fail(&top, SNS_UNSUPPORTED, "model_type", "\"%.64s\" is not \"clip\"", type);
     c->embed = sns_fields_size(&top, "projection_dim", 512);
     c->logit_scale_init = (float)sns_fields_number(&top, "logit_scale_init_value", 2.6592);
+    c->has_bias = sns_fields_has(&top, "logit_bias_init_value");
+    c->logit_bias_init = (float)sns_fields_number(&top, "logit_bias_init_value", 0);
     sns_fields text = sns_fields_object(&top, "text_config_dict", "text_config");
     sns_fields vision = sns_fields_object(&top, "vision_config_dict", "vision_config");
     if (top.status) return top.status;
@@ -173,6 +175,9 @@ static json_t *config_json(const sns_clip_config *c, const char *dtype) {
                              "model_type", "clip", "projection_dim", (json_int_t)c->embed,
                              "logit_scale_init_value", (double)c->logit_scale_init, "torch_dtype",
                              dtype, "text_config", text, "vision_config", vision);
+    if (c->has_bias)
+        bad |= json_object_set_new(root, "logit_bias_init_value",
+                                   json_real((double)c->logit_bias_init));
     if (bad) {
         json_decref(root);
         root = NULL;

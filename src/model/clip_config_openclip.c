@@ -83,6 +83,8 @@ sns_status sns_open_clip_config(json_t *root, const char *name, sns_clip_config 
     if (top.status) return top.status;
     c->embed = sns_fields_size(&m, "embed_dim", 512);
     c->logit_scale_init = (float)sns_fields_number(&m, "init_logit_scale", 2.6592600);
+    c->has_bias = sns_fields_has(&m, "init_logit_bias");
+    c->logit_bias_init = (float)sns_fields_number(&m, "init_logit_bias", 0);
     sns_act act = sns_fields_bool(&m, "quick_gelu", false) ? SNS_ACT_QUICK_GELU : SNS_ACT_GELU;
     sns_fields vision = sns_fields_object(&m, "vision_cfg", NULL);
     sns_fields text = sns_fields_object(&m, "text_cfg", NULL);

@@ -26,6 +26,7 @@ static const rename_rule tops[] = {
     {"text_model.encoder.layers.", "transformer.resblocks."},
     {"text_projection.weight", "text_projection"},
     {"logit_scale", "logit_scale"},
+    {"logit_bias", "logit_bias"},
 };
 
 static const rename_rule parts[] = {

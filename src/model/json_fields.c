@@ -30,6 +30,11 @@ size_t sns_fields_size(sns_fields *f, const char *key, size_t fallback) {
     return fallback;
 }
 
+bool sns_fields_has(const sns_fields *f, const char *key) {
+    const json_t *v = f->object ? json_object_get(f->object, key) : NULL;
+    return v && !json_is_null(v);
+}
+
 double sns_fields_number(sns_fields *f, const char *key, double fallback) {
     const json_t *v = get(f, key);
     if (!v) return fallback;

@@ -19,6 +19,8 @@ typedef struct sns_fields {
 size_t sns_fields_size(sns_fields *f, const char *key, size_t fallback);
 /* A finite number. */
 double sns_fields_number(sns_fields *f, const char *key, double fallback);
+/* Is the field there (and not null)? */
+bool sns_fields_has(const sns_fields *f, const char *key);
 bool sns_fields_bool(sns_fields *f, const char *key, bool fallback);
 /* Borrowed from the JSON value. */
 const char *sns_fields_string(sns_fields *f, const char *key, const char *fallback);

@@ -12,7 +12,6 @@
  * passes see the same. A batch of one piece keeps its activations and needs no second pass. */
 #include "train/grad_step.h"
 #include "base/error.h"
-#include "train/contrastive_loss.h"
 #include "train/patch_drop.h"
 #include <math.h>
 #include <time.h>
@@ -51,7 +50,7 @@ static sns_tensor *text_features(sns_run *r, sns_tape *t, const sns_batch *b) {
 
 sns_tensor *sns_batch_loss(sns_run *r, sns_tape *t, sns_tensor *images, sns_tensor *texts,
                            size_t *correct) {
-    return sns_contrastive_loss(t, images, texts, &r->clip->logit_scale, correct);
+    return sns_objective_loss(t, &r->objective, images, texts, correct);
 }
 
 /* Rows of [B, E] that belong to a piece. */
@@ -175,7 +174,7 @@ sns_status sns_apply_gradients(sns_run *r, double loss, double *lr, double *grad
     *lr = sns_schedule_lr(&r->schedule, s->step);
     sns_adamw_update(&r->adamw, r->k, &r->layout, s->step, *lr, scale, s->params, r->grads);
     float *t = r->clip->logit_scale.value.data;
-    *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
+    if (r->o.loss == SNS_LOSS_SOFTMAX) *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
     if (s->ema) sns_ema_update(r->k, s->ema, s->params, s->total, r->o.ema, s->step);
     return SNS_OK;
 }

@@ -67,6 +67,8 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "patch drop %g until %g: must be in [0, 0.9] and [0, 1]",
                         o->patch_drop, o->patch_drop_until);
     if (o->cache_px > 4096) return sns_fail(err, SNS_ARG, "cache of %zu pixels", o->cache_px);
+    if (o->loss != SNS_LOSS_SOFTMAX && o->loss != SNS_LOSS_SIGMOID)
+        return sns_fail(err, SNS_ARG, "loss %d is not known", (int)o->loss);
     if (!o->dtype || (strcmp(o->dtype, "F16") && strcmp(o->dtype, "F32")))
         return sns_fail(err, SNS_ARG, "dtype '%s': must be F16 or F32",
                         o->dtype ? o->dtype : "(none)");
@@ -76,6 +78,17 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
 static sns_tower_config tower(const sns_tower_size *s) {
     return (sns_tower_config){s->width,     s->layers,          s->heads,
                               4 * s->width, SNS_ACT_QUICK_GELU, 1e-5f};
+}
+
+/* What the loss adds to the model. A stored bias is kept; else both start as Zhai et al. 2023 say.
+ */
+static void set_loss(sns_run *r) {
+    sns_clip_config *c = &r->config;
+    bool stored = c->has_bias;
+    c->has_bias = r->o.loss == SNS_LOSS_SIGMOID;
+    if (!c->has_bias || stored) return;
+    c->logit_scale_init = logf(10);
+    c->logit_bias_init = -10;
 }
 
 static sns_status set_geometry(sns_run *r, sns_error *err) {
@@ -99,6 +112,7 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
                                       .embed = o->embed,
                                       .logit_scale_init = logf(1 / 0.07f)};
     }
+    set_loss(r);
     r->config.start_id = sns_tokenizer_start_id(r->tokenizer);
     r->config.end_id = sns_tokenizer_end_id(r->tokenizer);
     sns_status s = sns_clip_config_check(&r->config, err);
@@ -125,6 +139,7 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
         return sns_fail(err, SNS_NOMEM, "no memory for %zu parameters", n);
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
+    r->objective = (sns_objective){r->o.loss, &r->clip->logit_scale, &r->clip->logit_bias};
     if ((s = sns_clip_new(&r->config, &r->averaged, err))) return s;
     return sns_clip_bind(r->averaged, &r->layout, t->ema ? t->ema : t->params, NULL, err);
 }
@@ -207,10 +222,11 @@ static void set_identity(sns_run *r) {
     t->batch = r->o.batch;
     t->data = sns_dataset_fingerprint(r->data);
     snprintf(t->geometry, sizeof t->geometry,
-             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu", c->image_px, c->patch_px,
+             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s", c->image_px, c->patch_px,
              r->preprocess.resize_both ? " squash" : "", c->vision.width, c->vision.layers,
              c->vision.heads, c->vision.mlp, c->text.width, c->text.layers, c->text.heads,
-             c->text.mlp, c->embed, c->context, c->vocab);
+             c->text.mlp, c->embed, c->context, c->vocab,
+             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "");
 }
 
 /* Initial weights, or those of the newest checkpoint. */
@@ -231,7 +247,7 @@ static sns_status set_start(sns_run *r, sns_error *err) {
     r->checkpoint[0] = 0;
     sns_status s = SNS_OK;
     if (r->o.init_dir)
-        s = sns_clip_read_flat(r->o.init_dir, &r->config, &r->layout, t->params, err);
+        s = sns_run_read_init(r, err);
     else
         sns_clip_init(&r->layout, &r->config, t->params, r->o.seed);
     if (!s && t->ema) memcpy(t->ema, t->params, t->total * sizeof(float));

@@ -5,6 +5,7 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/loader.h"
+#include "train/objective.h"
 #include "train/schedule.h"
 #include "train/train_log.h"
 #include <sensus/train.h>
@@ -26,6 +27,7 @@ typedef struct sns_run {
     sns_preprocess preprocess;
     sns_layout layout;
     sns_clip *clip, *averaged; /* averaged: bound to what ships, without gradients */
+    sns_objective objective;   /* of clip's temperature and bias */
     float *grads;
     double *norm_scratch;
     sns_train_state state; /* owns params, m, v, ema */
@@ -50,6 +52,8 @@ typedef struct sns_run {
 /* Everything up to the first step, checkpoint and all. The run is freed in every case. */
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err);
 void sns_run_close(sns_run *r);
+/* The parameters from the options' init_dir (fine_tune.c). */
+sns_status sns_run_read_init(sns_run *r, sns_error *err);
 /* The checkpoint, then OUT/model with what ships, then the curve. */
 sns_status sns_run_save(sns_run *r, sns_error *err);
 /* OUT/model alone. */

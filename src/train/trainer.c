@@ -4,9 +4,10 @@
  *     I_f = image_encoder(I);  T_f = text_encoder(T)
  *     I_e = l2_normalize(I_f W_i);  T_e = l2_normalize(T_f W_t)            [B, E]
  *     loss = symmetric cross-entropy of (I_e T_e^T) exp(t)                 contrastive_loss.c
+ *            or the options' other choice                                  objective.c
  * by pieces when the batch is large (grad_step.c),
  * then backwards through the tape, gradients clipped by their global norm, AdamW (adamw.c) at the
- * rate of schedule.c, and t kept within [0, ln 100]. */
+ * rate of schedule.c, and, for the softmax, t kept within [0, ln 100]. */
 #include "base/error.h"
 #include "train/grad_step.h"
 #include "train/retrieval_check.h"

@@ -79,6 +79,7 @@ err_has "--labels"
 expect 2 classify --labels a --template "no hole" x.png
 expect 2 embed
 expect 2 embed --text a b.png
+expect 2 train --data x --out y --tokenizer z --loss other
 expect 2 model info a b
 expect 1 model info "$work/nowhere"
 err_lines 1

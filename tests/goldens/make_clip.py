@@ -311,5 +311,6 @@ def main():
         sys.exit(__doc__)
 
 
-with torch.no_grad():
-    main()
+if __name__ == "__main__":
+    with torch.no_grad():
+        main()
