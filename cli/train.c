@@ -16,7 +16,7 @@ typedef struct values {
         cache_px, save_every, log_every, val_every;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         save_minutes, patch_drop, patch_drop_until;
-    bool no_flip, squash, resume, bf16;
+    bool no_flip, squash, resume, bf16, checkpoint_activations;
 } values;
 
 /* Set by a signal; the training loop looks at it after each step. */
@@ -91,6 +91,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->loss = strcmp(v->loss, "sigmoid") ? SNS_LOSS_SOFTMAX : SNS_LOSS_SIGMOID;
     o->embed = (size_t)v->embed, o->context = (size_t)v->context;
     o->micro_batch = (size_t)v->micro_batch;
+    o->checkpoint_activations = v->checkpoint_activations;
     o->batch = (size_t)v->batch, o->steps = (size_t)v->steps, o->epochs = (size_t)v->epochs;
     o->warmup = (size_t)v->warmup, o->seed = (uint64_t)v->seed;
     o->threads = (size_t)v->threads, o->loader_threads = (size_t)v->loader_threads;
@@ -190,6 +191,9 @@ static const cli_option options[] = {
     {0, "micro-batch", CLI_INT, "N", "0",
      "pairs in memory at a time: a large --batch in little memory, for a third more work; 0: all",
      AT(micro_batch), 0, 65536, NULL},
+    {0, "checkpoint-activations", CLI_FLAG, NULL, NULL,
+     "keep only each block's input and compute the rest again: less memory, the same result",
+     AT(checkpoint_activations), 0, 0, NULL},
     {0, "steps", CLI_INT, "N", "0", "steps in all; 0: as --epochs says", AT(steps), 0, 1e9, NULL},
     {0, "epochs", CLI_INT, "N", "10", "passes over the data", AT(epochs), 1, 1e6, NULL},
     {0, "lr", CLI_FLOAT, "X", "0.001", "highest learning rate", AT(lr), 1e-9, 10, NULL},

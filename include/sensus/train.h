@@ -56,12 +56,17 @@ typedef struct sns_train_options {
     sns_tower_size vision, text; /* 192/6/3, 192/4/3 */
     size_t embed, context;       /* 256, 32 */
 
-    sns_loss loss;      /* softmax */
-    size_t batch;       /* 256 */
-    size_t micro_batch; /* pairs whose activations are in memory at a time; the loss still sees the
-                           whole batch, for a third more work. 0: the whole batch */
-    size_t steps;       /* 0: as `epochs` says */
-    size_t epochs;      /* 10; used when steps is 0 */
+    sns_loss loss; /* softmax */
+    size_t batch;  /* 256 */
+    /* Pairs whose activations are in memory at a time; the loss still sees the whole batch, for a
+     * third more work. 0: the whole batch. */
+    size_t micro_batch;
+    /* Nonzero: keep each block's input only and compute its inside again in the backward pass: the
+     * same result to the bit in much less memory, for a third more work. */
+    int checkpoint_activations;
+
+    size_t steps;                        /* 0: as `epochs` says */
+    size_t epochs;                       /* 10; used when steps is 0 */
     double lr, min_lr, weight_decay;     /* 1e-3, 0, 0.1 */
     double beta1, beta2, eps, clip_norm; /* 0.9, 0.98, 1e-6, 1 */
     size_t warmup;                       /* 500 steps */

@@ -2,7 +2,8 @@
  *   x = x + attention(norm(x)) Wo      x = x + fc2(act(fc1(norm(x))))
  *
  * When recording, every step has its own tensor. At inference x is updated in place and what a
- * block allocates is released after it, so that memory does not grow with depth. */
+ * block allocates is released after it, so that memory does not grow with depth. A tape that
+ * checkpoints keeps the blocks' inputs only. */
 #include "model/block.h"
 #include "model/layer_util.h"
 
@@ -27,19 +28,43 @@ static sns_tensor *mlp(sns_tape *t, const sns_tower_config *c, const sns_block *
     return residual(t, x, h, &b->fc2_weight, &b->fc2_bias);
 }
 
+typedef struct one_block {
+    const sns_tower_config *config;
+    const sns_block *block;
+    const size_t *starts, *index; /* index NULL: all rows go on */
+    size_t n;
+    bool causal;
+} one_block;
+
+static sns_tensor *run_block(sns_tape *t, void *context, sns_tensor *x) {
+    const one_block *o = context;
+    const sns_block *b = o->block;
+    sns_tensor *a = attend(t, o->config, b, x, o->starts, o->n, o->causal);
+    if (o->index) {
+        a = sns_gather_rows(t, a, o->index, o->n);
+        x = sns_gather_rows(t, x, o->index, o->n);
+    }
+    return mlp(t, o->config, b, residual(t, x, a, &b->out_weight, &b->out_bias));
+}
+
+static const size_t *keep(sns_tape *t, const size_t *from, size_t n) {
+    size_t *copy = sns_tape_alloc(t, n * sizeof *copy);
+    if (copy) memcpy(copy, from, n * sizeof *copy);
+    return copy;
+}
+
 sns_tensor *sns_blocks(sns_tape *t, const sns_tower_config *c, const sns_block *blocks,
                        sns_tensor *x, const size_t *starts, const size_t *index, size_t n,
                        bool causal) {
-    for (size_t i = 0; i + 1 < c->layers; i++) {
+    starts = keep(t, starts, n + 1); /* blocks may run again in the backward pass */
+    index = keep(t, index, n);
+    if (!starts || !index) return NULL;
+    one_block o = {c, blocks, starts, NULL, n, causal};
+    for (; o.block + 1 < blocks + c->layers; o.block++) {
         sns_arena_mark mark = sns_tape_mark(t);
-        const sns_block *b = &blocks[i];
-        sns_tensor *a = attend(t, c, b, x, starts, n, causal);
-        x = mlp(t, c, b, residual(t, x, a, &b->out_weight, &b->out_bias));
+        x = sns_tape_segment(t, run_block, &o, sizeof o, x, x ? x->rows : 0);
         sns_tape_release(t, mark);
     }
-    const sns_block *last = &blocks[c->layers - 1];
-    sns_tensor *a = attend(t, c, last, x, starts, n, causal);
-    a = sns_gather_rows(t, a, index, n);
-    x = sns_gather_rows(t, x, index, n);
-    return mlp(t, c, last, residual(t, x, a, &last->out_weight, &last->out_bias));
+    o.index = index;
+    return sns_tape_segment(t, run_block, &o, sizeof o, x, n);
 }

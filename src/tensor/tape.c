@@ -16,6 +16,8 @@ struct sns_tape {
     const sns_kernels *kernels;
     sns_gemm_fn *gemm;
     bool record, training, replay;
+    bool checkpoint; /* segments drop their insides */
+    bool dropping;   /* inside a segment's forward pass: nothing will go backwards through it */
     sns_arena *arena;
     node *last;
     sns_error error;
@@ -45,6 +47,7 @@ void sns_tape_reset(sns_tape *tape) {
     sns_arena_reset(tape->arena);
     tape->last = NULL;
     tape->error = (sns_error){0};
+    tape->dropping = false;
 }
 
 bool sns_tape_recording(const sns_tape *tape) {
@@ -77,6 +80,14 @@ bool sns_tape_replay(const sns_tape *tape) {
 
 void sns_tape_set_replay(sns_tape *tape, bool replay) {
     tape->replay = replay;
+}
+
+bool sns_tape_checkpointing(const sns_tape *tape) {
+    return tape->checkpoint;
+}
+
+void sns_tape_set_checkpointing(sns_tape *tape, bool on) {
+    tape->checkpoint = on;
 }
 
 sns_arena *sns_tape_arena(sns_tape *tape) {
@@ -131,7 +142,7 @@ sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim) {
     if (!x) return NULL;
     size_t n = x->rows * x->cols;
     if (!(x->data = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
-    if (!tape->record) return x;
+    if (!tape->record || tape->dropping) return x;
     if (!(x->grad = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
     clear(x->grad, n);
     return x;
@@ -150,6 +161,54 @@ void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size) {
     *n = (node){.previous = tape->last, .backward = backward, .context = context};
     tape->last = n;
     return context;
+}
+
+typedef struct segment {
+    sns_segment_fn *run;
+    void *context;
+    sns_tensor *x, *y;
+} segment;
+
+static void segment_backward(sns_tape *tape, void *context) {
+    const segment *s = context;
+    sns_arena_mark mark = sns_arena_get_mark(tape->arena);
+    node *last = tape->last;
+    bool replay = tape->replay;
+    tape->last = NULL;
+    tape->replay = true;
+    sns_tensor *inside = s->run(tape, s->context, s->x);
+    if (inside) memcpy(inside->grad, s->y->grad, s->y->rows * s->y->cols * sizeof(float));
+    for (const node *at = tape->last; at && !tape->error.code; at = at->previous)
+        at->backward(tape, at->context);
+    tape->last = last;
+    tape->replay = replay;
+    sns_arena_release(tape->arena, mark);
+}
+
+sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
+                             sns_tensor *x, size_t rows) {
+    if (!x) return NULL;
+    void *copy = sns_tape_alloc(tape, size);
+    if (!copy) return NULL;
+    memcpy(copy, context, size);
+    if (!tape->record || !tape->checkpoint || tape->dropping) return run(tape, copy, x);
+    segment s = {run, copy, x, sns_tape_matrix(tape, rows, x->cols)};
+    if (!s.y) return NULL;
+    sns_arena_mark mark = sns_arena_get_mark(tape->arena);
+    node *last = tape->last;
+    tape->dropping = true;
+    const sns_tensor *inside = run(tape, copy, x);
+    tape->dropping = false;
+    tape->last = last;
+    if (inside && (inside->rows != rows || inside->cols != x->cols))
+        sns_tape_fail(tape, SNS_SHAPE, "a segment of the tape gave %zu x %zu, not %zu x %zu",
+                      inside->rows, inside->cols, rows, x->cols);
+    else if (inside)
+        memcpy(s.y->data, inside->data, rows * x->cols * sizeof(float));
+    sns_arena_release(tape->arena, mark);
+    segment *kept = inside ? sns_tape_push(tape, segment_backward, sizeof *kept) : NULL;
+    if (kept) *kept = s;
+    return sns_tape_status(tape, NULL) ? NULL : s.y;
 }
 
 sns_arena_mark sns_tape_mark(sns_tape *tape) {

@@ -66,6 +66,17 @@ void *sns_tape_alloc(sns_tape *tape, size_t n);
  * of memory. */
 void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size);
 
+/* Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): y =
+ * run(x) [rows, x's columns], of which only x and y stay on the tape; the backward pass computes
+ * the inside again, as a replay, and then goes through it. Gradients are the same to the bit.
+ * `size` bytes of context are copied; what they point to must live as long as the tape's round.
+ * Unless the tape records and was told to checkpoint, this is run(x). */
+typedef sns_tensor *sns_segment_fn(sns_tape *tape, void *context, sns_tensor *x);
+sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
+                             sns_tensor *x, size_t rows);
+bool sns_tape_checkpointing(const sns_tape *tape);
+void sns_tape_set_checkpointing(sns_tape *tape, bool on);
+
 /* Inference only: what was allocated after the mark is released, unless the tape records (then a
  * no-op). */
 sns_arena_mark sns_tape_mark(sns_tape *tape);

@@ -159,6 +159,7 @@ static sns_status allocate_step(sns_run *r, sns_error *err) {
         !r->loss_tape)
         return sns_fail(err, SNS_NOMEM, "no memory for the features of %zu pairs", r->o.batch);
     sns_tape_set_training(r->look_tape, true);
+    sns_tape_set_checkpointing(r->tape, r->o.checkpoint_activations);
     if (r->o.bf16) sns_tape_set_gemm(r->tape, sns_gemm_bf16);
     if (r->o.bf16) sns_tape_set_gemm(r->look_tape, sns_gemm_bf16);
     return SNS_OK;

@@ -2,8 +2,10 @@
 #include "toy.h"
 #include "train/grad_step.h"
 #include <math.h>
+#include <omp.h>
 
 static toy set;
+static size_t *peak_bytes; /* where gradient() writes the tape's memory; NULL: nowhere */
 
 static int make_set(void **state) {
     (void)state;
@@ -35,6 +37,7 @@ static float *gradient(const sns_train_options *o, const char *name, size_t step
         if (sns_apply_gradients(r, loss->loss, &lr, &norm, &err)) fail_msg("%s", err.message);
         r->state.step++;
     }
+    if (peak_bytes) *peak_bytes = sns_arena_peak_bytes(sns_tape_arena(r->tape));
     *n = r->state.total;
     float *copy = malloc(*n * sizeof *copy);
     memcpy(copy, r->grads, *n * sizeof *copy);
@@ -97,8 +100,62 @@ static void smaller_batches_have_other_gradients(void **state) {
     free(want);
 }
 
+static void checkpointing_changes_no_bit(void **state) {
+    (void)state;
+    sns_train_options o;
+    sns_step_loss loss[2];
+    const char *data;
+    size_t n, peak[2];
+    toy_options(&set, &data, "", &o);
+    o.patch_px = 4;
+    o.vision.layers = 8;
+    o.text.layers = 8;
+    for (int micro = 0; micro < 2; micro++) {
+        float *grad[2];
+        o.micro_batch = micro * 4;
+        for (int on = 0; on < 2; on++) {
+            o.checkpoint_activations = on;
+            peak_bytes = &peak[on];
+            grad[on] = gradient(&o, "checkpoint", 3, &loss[on], &n);
+        }
+        peak_bytes = NULL;
+        assert_true(loss[0].loss == loss[1].loss);
+        assert_memory_equal(grad[0], grad[1], n * sizeof(float));
+        if (!(peak[1] < peak[0] / 2)) fail_msg("%zu bytes, without %zu", peak[1], peak[0]);
+        free(grad[0]);
+        free(grad[1]);
+    }
+}
+
+/* The split of a batch, and what is computed twice, do not depend on threads. */
+static void threads_change_no_bit(void **state) {
+    (void)state;
+    sns_train_options o;
+    sns_step_loss loss[2];
+    const char *data;
+    float *grad[2];
+    size_t n;
+    toy_options(&set, &data, "", &o);
+    o.image_px = 64; /* large enough to be worth a second thread */
+    o.vision.width = o.text.width = 96;
+    o.batch = 28;
+    o.micro_batch = 9;
+    o.checkpoint_activations = 1;
+    for (int i = 0; i < 2; i++) {
+        omp_set_num_threads(i + 1);
+        o.loader_threads = (size_t)i + 1;
+        grad[i] = gradient(&o, "threads", 3, &loss[i], &n);
+    }
+    assert_true(loss[0].loss == loss[1].loss);
+    assert_memory_equal(grad[0], grad[1], n * sizeof(float));
+    free(grad[0]);
+    free(grad[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pieces_give_the_whole_gradient),
+                                       cmocka_unit_test(checkpointing_changes_no_bit),
+                                       cmocka_unit_test(threads_change_no_bit),
                                        cmocka_unit_test(smaller_batches_have_other_gradients)};
     return cmocka_run_group_tests(tests, make_set, free_set);
 }
