@@ -15,8 +15,8 @@ typedef struct values {
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
-        save_minutes, patch_drop, patch_drop_until;
-    bool no_flip, squash, resume, bf16, checkpoint_activations;
+        layer_decay, save_minutes, patch_drop, patch_drop_until;
+    bool lock_image, no_flip, squash, resume, bf16, checkpoint_activations;
 } values;
 
 /* Set by a signal; the training loop looks at it after each step. */
@@ -99,6 +99,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->save_every = (size_t)v->save_every, o->save_minutes = v->save_minutes;
     o->log_every = (size_t)v->log_every, o->val_every = (size_t)v->val_every;
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
+    o->layer_decay = v->layer_decay, o->lock_image = v->lock_image;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->patch_drop = v->patch_drop, o->patch_drop_until = v->patch_drop_until;
     o->crop_scale = v->crop_scale, o->crop_aspect = v->crop_aspect;
@@ -162,6 +163,12 @@ static const cli_option options[] = {
     {0, "val-every", CLI_INT, "N", "500", "steps between measurements", AT(val_every), 0, 1e9,
      NULL},
     {0, "init", CLI_STRING, "DIR", NULL, "start from the weights of this model", AT(init), 0, 0,
+     NULL},
+    {0, "lock-image", CLI_FLAG, NULL, NULL,
+     "the image tower of --init stays as it is and only texts learn (LiT): less time and memory",
+     AT(lock_image), 0, 0, NULL},
+    {0, "layer-decay", CLI_FLOAT, "X", "1",
+     "each block's learning rate is X times that of the block above it", AT(layer_decay), 0.01, 1,
      NULL},
     {0, "config", CLI_STRING, "DIR", NULL,
      "take the sizes from this folder's config.json instead of from the options below", AT(config),

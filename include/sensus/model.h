@@ -32,6 +32,14 @@ SNS_API const char *sns_model_fingerprint(const sns_model *m);
  * malloc'd. */
 SNS_API sns_status sns_model_describe(const sns_model *m, int json, char **text, sns_error *err);
 
+/* Average the weights of a model and of one that was fine-tuned from it, in a new folder:
+ * (1 - alpha) * original + alpha * tuned for every tensor. Vocabulary and preprocessing are
+ * tuned's. alpha  0 ... 1        dtype  "F32", "F16", "BF16"; NULL: as tuned's Errors: as
+ * sns_model_load; SNS_ARG (alpha, dtype), SNS_MISMATCH (models of different shape), SNS_IO. Source:
+ * Wortsman et al. 2022 (WiSE-FT). */
+SNS_API sns_status sns_model_average(const char *original, const char *tuned, double alpha,
+                                     const char *dir, const char *dtype, sns_error *err);
+
 SNS_API sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err);
 SNS_API void sns_session_free(sns_session *s);
 

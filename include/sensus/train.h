@@ -70,8 +70,11 @@ typedef struct sns_train_options {
     double lr, min_lr, weight_decay;     /* 1e-3, 0, 0.1 */
     double beta1, beta2, eps, clip_norm; /* 0.9, 0.98, 1e-6, 1 */
     size_t warmup;                       /* 500 steps */
-    double ema;                          /* decay of averaged weights; 0: none */
-    int bf16;                            /* nonzero: products of bfloat16 operands, f32 sums */
+    double layer_decay;      /* each block's rate is this times that of the one above: 1 */
+    int lock_image;          /* nonzero: init_dir's image tower stays as it is (LiT); it costs no
+                                activations */
+    double ema;              /* decay of averaged weights; 0: none */
+    int bf16;                /* nonzero: products of bfloat16 operands, f32 sums */
     double patch_drop;       /* share of the patches that a step leaves out, 0 ... 0.9; 0 */
     double patch_drop_until; /* share of the steps after which all are seen again; 0.9 */
     double crop_scale;       /* least area of a random crop; 0.6 */

@@ -42,6 +42,8 @@ void sns_adamw_update(const sns_adamw *a, const sns_kernels *k, const sns_layout
     for (size_t i = 0; i < l->count; i++) {
         const sns_param_desc *d = &l->desc[i];
         sns_adamw_step mine = s;
+        if (a->rate && a->rate[i] == 0) continue;
+        if (a->rate) mine.lr *= a->rate[i];
         mine.decay = d->decay ? (float)a->weight_decay : 0;
         size_t o = d->offset;
         k->adamw(params + o, a->m + o, a->v + o, grads + o, d->count, &mine);

@@ -5,7 +5,8 @@
 
 typedef struct sns_adamw {
     double beta1, beta2, eps, weight_decay;
-    float *m, *v; /* [layout total]; borrowed */
+    float *m, *v;      /* [layout total]; borrowed */
+    const float *rate; /* [layout count], of lr; 0: the tensor stays as it is. NULL: all 1 */
 } sns_adamw;
 
 /* L2 norm of n gradients, summed in chunks of a fixed size. NaN when a gradient is NaN. scratch:

@@ -1,6 +1,78 @@
-/* fine_tune.c - training that begins with a model that exists. */
+/* fine_tune.c - training that begins with a model that exists.
+ *
+ * Locked image tower (Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning"):
+ * the text tower learns to read out the vectors of an image tower that stays as it is, which
+ * therefore needs no activations, no gradients and no moments.
+ * Layer-wise rates (Howard and Ruder 2018; Bao et al. 2022): with L blocks, block l (from 0) learns
+ * at lr * decay^(L - l), what comes before the blocks at lr * decay^(L + 1), what comes after them
+ * at lr. Averaging with the original afterwards (WiSE-FT) is sns_model_average. */
+#include "train/fine_tune.h"
 #include "base/error.h"
-#include "train/train_setup.h"
+#include <math.h>
+
+bool sns_is_image_tensor(const char *name) {
+    return !strncmp(name, "vision_model.", 13) || !strncmp(name, "visual_projection.", 18);
+}
+
+/* Length of the name up to the first part that is a number ("vision_model.encoder.layers.3",
+ * "vision_model.layer2.0"): the block's name. 0: not in a block. */
+static size_t block_name(const char *name) {
+    for (const char *p = strchr(name, '.'); p; p = strchr(p + 1, '.')) {
+        size_t digits = strspn(p + 1, "0123456789");
+        if (digits && p[1 + digits] == '.') return (size_t)(p + 1 + digits - name);
+    }
+    return 0;
+}
+
+/* One tower's tensors are at [first, end) of the layout: what comes before its blocks, the blocks,
+ * what comes after them. */
+static void tower_rates(const sns_layout *l, size_t first, size_t end, double decay, float *rate) {
+    const char *last = NULL;
+    size_t last_size = 0, block = 0, blocks = 0;
+    for (int pass = 0; pass < 2; pass++, blocks = block, block = 0, last = NULL) {
+        for (size_t i = first; i < end; i++) {
+            const char *name = l->desc[i].name;
+            size_t n = block_name(name);
+            if (n && !(last && n == last_size && !strncmp(name, last, n))) {
+                block++; /* from 1 */
+                last = name;
+                last_size = n;
+            }
+            size_t depth = n ? block : block ? blocks + 1 : 0;
+            if (pass) rate[i] = (float)pow(decay, (double)(blocks + 1 - depth));
+        }
+    }
+}
+
+void sns_layer_rates(const sns_layout *l, double layer_decay, bool lock_image, float *rate) {
+    size_t images = 0, texts;
+    while (images < l->count && sns_is_image_tensor(l->desc[images].name)) images++;
+    for (texts = images; texts < l->count && !strncmp(l->desc[texts].name, "text_", 5);) texts++;
+    tower_rates(l, 0, images, layer_decay, rate);
+    tower_rates(l, images, texts, layer_decay, rate);
+    for (size_t i = texts; i < l->count; i++) rate[i] = 1; /* temperature, bias */
+    for (size_t i = 0; i < images && lock_image; i++) rate[i] = 0;
+}
+
+static bool drop_gradient(void *user, sns_param *param, int third, const sns_param_desc *desc) {
+    (void)user;
+    (void)third;
+    if (sns_is_image_tensor(desc->name)) param->value.grad = NULL;
+    return true;
+}
+
+sns_status sns_run_set_rates(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    r->rate = calloc(r->layout.count, sizeof *r->rate);
+    if (o->lock_image) r->locked_tape = sns_tape_new(r->k, false);
+    if (!r->rate || (o->lock_image && !r->locked_tape))
+        return sns_fail(err, SNS_NOMEM, "no memory for %zu learning rates", r->layout.count);
+    sns_layer_rates(&r->layout, o->layer_decay, o->lock_image, r->rate);
+    if (!o->lock_image) return SNS_OK;
+    if (o->bf16) sns_tape_set_gemm(r->locked_tape, sns_gemm_bf16);
+    sns_clip_visit(r->clip, drop_gradient, NULL);
+    return SNS_OK;
+}
 
 sns_status sns_run_read_init(sns_run *r, sns_error *err) {
     sns_clip_config stored;

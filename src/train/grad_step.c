@@ -9,7 +9,8 @@
  *   3. every piece again, activations kept: I_p -> dL/dw += dI_p dI_p/dw, then the texts alike
  * The memory of a step is that of m pairs plus the features; a third more work (one more forward).
  * What is random (crops, captions, dropped patches) follows from the place in the batch, so both
- * passes see the same. A batch of one piece keeps its activations and needs no second pass. */
+ * passes see the same. A batch of one piece keeps its activations and needs no second pass.
+ * A locked image tower is looked at only: no activations, no gradient, no second pass. */
 #include "train/grad_step.h"
 #include "base/error.h"
 #include "train/patch_drop.h"
@@ -68,12 +69,15 @@ static sns_status encode(sns_run *r, sns_tape *t, const sns_batch *b, sns_tensor
     float *block[2] = {r->features.images, r->features.texts};
     sns_tape_reset(t);
     for (int tower = 0; tower < 2; tower++) {
-        sns_arena_mark mark = sns_tape_mark(t);
-        sns_tensor *x = tower ? text_features(r, t, b) : image_features(r, t, b);
-        if (!x) return sns_tape_status(t, err);
+        bool locked = !tower && r->locked_tape;
+        sns_tape *on = locked ? r->locked_tape : t;
+        sns_arena_mark mark = sns_tape_mark(on);
+        sns_tensor *x = tower ? text_features(r, on, b) : image_features(r, on, b);
+        if (!x) return sns_tape_status(on, err);
         memcpy(rows_of(r, block[tower], b), x->data, piece_bytes(r, b));
-        if (out) out[tower] = x;
-        sns_tape_release(t, mark);
+        if (out) out[tower] = locked ? NULL : x;
+        sns_tape_release(on, mark);
+        if (locked) sns_tape_reset(on);
     }
     return SNS_OK;
 }
@@ -86,7 +90,7 @@ static sns_status loss_and_feature_gradients(sns_run *r, sns_step_loss *out, sns
     sns_tape_reset(t);
     memset(f->dimages, 0, B * E * sizeof(float));
     memset(f->dtexts, 0, B * E * sizeof(float));
-    sns_tensor *images = sns_tape_wrap(t, f->images, f->dimages, 2, dim);
+    sns_tensor *images = sns_tape_wrap(t, f->images, r->locked_tape ? NULL : f->dimages, 2, dim);
     sns_tensor *texts = sns_tape_wrap(t, f->texts, f->dtexts, 2, dim);
     sns_tensor *loss = sns_batch_loss(r, t, images, texts, &out->correct);
     if (!loss) return sns_tape_status(t, err);
@@ -99,7 +103,7 @@ static sns_status backward_piece(sns_run *r, const sns_batch *b, sns_error *err)
     float *block[2] = {r->features.dimages, r->features.dtexts};
     sns_status s = SNS_OK;
     sns_tape_set_replay(r->tape, true);
-    for (int tower = 0; tower < 2 && !s; tower++) {
+    for (int tower = r->locked_tape ? 1 : 0; tower < 2 && !s; tower++) {
         sns_tape_reset(r->tape);
         sns_tensor *x = tower ? text_features(r, r->tape, b) : image_features(r, r->tape, b);
         s = x ? sns_tape_backward(r->tape, x, rows_of(r, block[tower], b), err)
@@ -129,8 +133,13 @@ static sns_status whole(sns_run *r, sns_step_loss *out, sns_error *err) {
     if (s) return s;
     double middle = now_s();
     out->forward_s = middle - start;
-    memcpy(x[1]->grad, rows_of(r, r->features.dtexts, b), piece_bytes(r, b));
-    s = sns_tape_backward(r->tape, x[0], rows_of(r, r->features.dimages, b), err);
+    const float *dtexts = rows_of(r, r->features.dtexts, b);
+    if (x[0]) { /* both towers are on the tape: the images' seed is set by the call */
+        memcpy(x[1]->grad, dtexts, piece_bytes(r, b));
+        s = sns_tape_backward(r->tape, x[0], rows_of(r, r->features.dimages, b), err);
+    } else {
+        s = sns_tape_backward(r->tape, x[1], dtexts, err);
+    }
     out->backward_s = now_s() - middle;
     return s;
 }

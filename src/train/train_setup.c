@@ -3,14 +3,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "prep/tokenizer_copy.h"
+#include "train/fine_tune.h"
 #include "train/sampler.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-enum { TOKENIZER_BYTES_MAX = 1 << 28 };
 
 void sns_train_defaults(sns_train_options *o) {
     *o = (sns_train_options){.val_every = 500,
@@ -29,6 +29,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .eps = 1e-6,
                              .clip_norm = 1,
                              .warmup = 500,
+                             .layer_decay = 1,
                              .patch_drop_until = 0.9,
                              .crop_scale = 0.6,
                              .crop_aspect = 4.0 / 3,
@@ -56,6 +57,10 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "learning rate, weight decay or eps is out of range");
     if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
         return sns_fail(err, SNS_ARG, "beta1 and beta2 must be in [0, 1)");
+    if (!(o->layer_decay > 0 && o->layer_decay <= 1))
+        return sns_fail(err, SNS_ARG, "layer decay %g: must be in (0, 1]", o->layer_decay);
+    if (o->lock_image && !o->init_dir)
+        return sns_fail(err, SNS_ARG, "a locked image tower needs a model to start from");
     if (!(o->ema >= 0 && o->ema < 1))
         return sns_fail(err, SNS_ARG, "ema %g: must be in [0, 1)", o->ema);
     if (!(o->crop_aspect >= 1 && o->crop_aspect <= 4) || !(o->grayscale >= 0 && o->grayscale <= 1))
@@ -309,13 +314,15 @@ static sns_status open_all(sns_run *r, sns_error *err) {
     if (!o->cache_px) o->cache_px = (r->config.image_px * 5 + 3) / 4;
     if ((s = sns_make_dirs(o->out_dir, err)) || (s = lock_folder(r, err))) return s;
     if ((s = allocate_model(r, err)) || (s = allocate_step(r, err))) return s;
+    if ((s = sns_run_set_rates(r, err))) return s;
     if ((s = read_data(r, err))) return s;
     set_identity(r);
     if ((s = set_start(r, err))) return s;
     if ((s = count_steps(r, err))) return s;
     if ((s = sns_train_log_open(o->out_dir, r->state.step, &r->log, err))) return s;
     r->schedule = (sns_schedule){o->lr, o->min_lr, o->warmup, o->steps};
-    r->adamw = (sns_adamw){o->beta1, o->beta2, o->eps, o->weight_decay, r->state.m, r->state.v};
+    r->adamw = (sns_adamw){o->beta1,   o->beta2,   o->eps, o->weight_decay,
+                           r->state.m, r->state.v, r->rate};
     return start_loader(r, err);
 }
 
@@ -329,6 +336,8 @@ void sns_run_close(sns_run *r) {
     sns_train_log_close(r->log);
     sns_tape_free(r->tape);
     sns_tape_free(r->look_tape);
+    sns_tape_free(r->locked_tape);
+    free(r->rate);
     sns_tape_free(r->loss_tape);
     sns_aligned_free(r->features.images);
     sns_aligned_free(r->features.texts);
@@ -354,31 +363,11 @@ const float *sns_run_weights(const sns_run *r) {
     return r->state.ema ? r->state.ema : r->state.params;
 }
 
-/* Copy one file of the tokenizer when it is there. */
-static sns_status copy_file(const char *from, const char *to, const char *name, sns_error *err) {
-    char *source = sns_path_join(from, name), *target = sns_path_join(to, name), *data = NULL;
-    size_t size;
-    sns_status s = SNS_NOMEM;
-    if (!source || !target)
-        sns_fail(err, s, "no memory for a path");
-    else if ((s = sns_file_read(source, TOKENIZER_BYTES_MAX, &data, &size, err)) == SNS_MISSING)
-        s = SNS_OK;
-    else if (!s)
-        s = sns_file_write(target, data, size, err);
-    free(data);
-    free(source);
-    free(target);
-    return s;
-}
-
 sns_status sns_run_write_model(sns_run *r, sns_error *err) {
-    static const char *const files[] = {"tokenizer.json", "vocab.json", "merges.txt",
-                                        "tokenizer_config.json", "special_tokens_map.json"};
     char *dir = sns_path_join(r->o.out_dir, "model");
     if (!dir) return sns_fail(err, SNS_NOMEM, "no memory for a path");
     sns_status s = sns_make_dirs(dir, err);
-    for (size_t i = 0; i < sizeof files / sizeof *files && !s; i++)
-        s = copy_file(r->tokenizer_dir, dir, files[i], err);
+    if (!s) s = sns_tokenizer_copy(r->tokenizer_dir, dir, err);
     if (!s) s = sns_preprocess_write(dir, &r->preprocess, err);
     if (!s) s = sns_clip_save(dir, &r->config, &r->layout, sns_run_weights(r), r->o.dtype, err);
     free(dir);

@@ -29,6 +29,7 @@ typedef struct sns_run {
     sns_clip *clip, *averaged; /* averaged: bound to what ships, without gradients */
     sns_objective objective;   /* of clip's temperature and bias */
     float *grads;
+    float *rate; /* [layout.count], of the learning rate */
     double *norm_scratch;
     sns_train_state state; /* owns params, m, v, ema */
     sns_schedule schedule;
@@ -37,10 +38,11 @@ typedef struct sns_run {
     uint64_t *concepts;
     sns_loader *loader;
     sns_next_piece_fn *next_piece;
-    void *pieces;        /* the loader */
-    sns_tape *tape;      /* records the towers */
-    sns_tape *look_tape; /* features only, while a batch goes through in pieces */
-    sns_tape *loss_tape; /* from features to the loss */
+    void *pieces;          /* the loader */
+    sns_tape *tape;        /* records the towers */
+    sns_tape *look_tape;   /* features only, while a batch goes through in pieces */
+    sns_tape *locked_tape; /* the image tower's when it does not learn; else NULL */
+    sns_tape *loss_tape;   /* from features to the loss */
     sns_features features;
     sns_train_log *log;
     char checkpoint[SNS_PATH_CAP]; /* newest; "" before the first */
@@ -52,8 +54,6 @@ typedef struct sns_run {
 /* Everything up to the first step, checkpoint and all. The run is freed in every case. */
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err);
 void sns_run_close(sns_run *r);
-/* The parameters from the options' init_dir (fine_tune.c). */
-sns_status sns_run_read_init(sns_run *r, sns_error *err);
 /* The checkpoint, then OUT/model with what ships, then the curve. */
 sns_status sns_run_save(sns_run *r, sns_error *err);
 /* OUT/model alone. */

@@ -81,6 +81,11 @@ expect 2 embed
 expect 2 embed --text a b.png
 expect 2 train --data x --out y --tokenizer z --loss other
 expect 2 model info a b
+expect 2 model average a
+expect 2 model average a b
+err_has "--output"
+expect 2 model average a b -o c --alpha 2
+expect 1 model average "$work/nowhere" b -o "$work/c"
 expect 1 model info "$work/nowhere"
 err_lines 1
 expect 1 search "a dog"
@@ -88,7 +93,7 @@ err_has "sensus index"
 err_lines 1
 expect 1 search --catalog "$work/none.db" "a dog"
 err_has "none.db"
-for command in index search classify embed train "model info" "tokenizer train"; do
+for command in index search classify embed train "model average" "model info" "tokenizer train"; do
     # shellcheck disable=SC2086
     expect 0 $command -h
     out_has "usage: sensus $command"
@@ -97,7 +102,7 @@ done
 "$sensus" --completion > "$work/completion" && bash -n "$work/completion" || fail "completion"
 bash -c '. "$1"; COMP_WORDS=(sensus search --ht); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = --html ]' \
     x "$work/completion" || fail "completion of search --ht"
-bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = info ]' \
+bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = "average info" ]' \
     x "$work/completion" || fail "completion of model"
 if [ -w /dev/full ]; then
     "$sensus" -h > /dev/full 2> "$err"
@@ -129,6 +134,8 @@ expect 0 model info
 out_has "16"
 expect 0 model info --json "$work/model"
 "$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$out" || fail "model info --json"
+expect 0 model average "$work/model" "$work/other" --alpha 0.25 -o "$work/between"
+expect 0 embed -m "$work/between" --text "a dog" -o "$work/between.npy"
 expect 0 index "$work/pictures"
 out_has "6 new, 0 changed, 0 removed, 0 unreadable"
 quiet

@@ -32,7 +32,7 @@ static void adamw_follows_its_equations(void **state) {
     sns_layout l = {desc, 2, N};
     float p[N], m[N] = {0}, v[N] = {0}, g[N];
     double P[N], M[N] = {0}, V[N] = {0};
-    sns_adamw a = {0.9, 0.98, 1e-6, 0.1, m, v};
+    sns_adamw a = {0.9, 0.98, 1e-6, 0.1, m, v, NULL};
     for (int i = 0; i < N; i++) P[i] = p[i] = (float)sin(i + 1.0);
     for (size_t step = 0; step < 20; step++) {
         double lr = 1e-2 / (double)(step + 1), scale = 0.5;
