@@ -42,4 +42,28 @@ sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param
 sns_tensor *sns_gather_rows(sns_tape *t, sns_tensor *x, const size_t *index, size_t n);
 /* each row divided by its L2 norm */
 sns_tensor *sns_l2_normalize(sns_tape *t, sns_tensor *x);
+/* means of the rows of n sequences by starts [n + 1] (none empty) -> [n, C] */
+sns_tensor *sns_mean_rows(sns_tape *t, sns_tensor *x, const size_t *starts, size_t n);
+
+/* Pictures with their channels last, [B, H, W, C]: a pixel is a row. */
+/* [B, C, H, W] -> [B, H, W, C] */
+sns_tensor *sns_channels_last(sns_tape *t, sns_tensor *x);
+/* W [O, C, K, K], zero padding K / 2, no bias -> [B, OH, OW, O]; a 1 x 1 weight may be packed [O,
+ * C] */
+sns_tensor *sns_conv2d(sns_tape *t, sns_tensor *x, const sns_param *W, size_t stride);
+/* means of 2 x 2 squares -> [B, H / 2, W / 2, C] */
+sns_tensor *sns_avg_pool(sns_tape *t, sns_tensor *x);
+/* mean, var: running averages, without gradients */
+typedef struct sns_batch_norm {
+    sns_param gain, bias, mean, var; /* [C] */
+} sns_batch_norm;
+/* y = norm(x) + residual (or NULL), then ReLU if wanted. Learning (the tape records and the gain
+ * has a gradient), statistics are the batch's; else the running ones, and without recording y is x.
+ */
+sns_tensor *sns_batchnorm(sns_tape *t, sns_tensor *x, const sns_batch_norm *norm, bool relu,
+                          sns_tensor *residual);
+/* B pictures of P rows -> B sequences of 1 + P: the rows' mean before them, plus positions [1 + P,
+ * C]
+ */
+sns_tensor *sns_mean_token(sns_tape *t, sns_tensor *x, const sns_param *positions, size_t B);
 #endif

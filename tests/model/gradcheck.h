@@ -32,6 +32,7 @@ typedef struct scene {
     size_t n, heads, patch;
     sns_act act;
     bool causal, bias, residual;
+    bool learning; /* differences are taken from a recording tape too: batch norm's statistics */
 } scene;
 
 typedef sns_tensor *(*build_fn)(sns_tape *t, const scene *s);
@@ -75,7 +76,7 @@ static inline double scene_loss(sns_tape *t, const scene *s, build_fn build, con
 
 /* Every gradient of every leaf (at most `samples` of each, spread evenly). */
 static inline void check_gradients(const sns_kernels *k, scene *s, build_fn build, size_t samples) {
-    sns_tape *t = sns_tape_new(k, true), *plain = sns_tape_new(k, false);
+    sns_tape *t = sns_tape_new(k, true), *plain = sns_tape_new(k, s->learning);
     sns_tensor *y = build(t, s);
     sns_error err = {0};
     if (sns_tape_status(t, &err)) fail_msg("%s", err.message);
