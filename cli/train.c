@@ -10,8 +10,9 @@
 typedef struct values {
     cli_list data;
     const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss;
-    int64_t image_px, patch_px, vision_width, vision_layers, vision_heads, text_width, text_layers,
-        text_heads, embed, context;
+    const char *vision, *text, *resnet_layers;
+    int64_t resnet_width, image_px, patch_px, vision_width, vision_layers, vision_heads, text_width,
+        text_layers, text_heads, embed, context;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
@@ -83,6 +84,9 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->out_dir = v->out, o->tokenizer_dir = v->tokenizer, o->config_dir = v->config;
     o->init_dir = v->init, o->val = v->val, o->lang_weight = v->lang_weight;
     o->dtype = !strcmp(v->dtype, "f32") ? "F32" : "F16";
+    o->image_tower = !strcmp(v->vision, "resnet") ? SNS_IMAGE_RESNET : SNS_IMAGE_VIT;
+    o->text_tower = !strcmp(v->text, "cbow") ? SNS_TEXT_TOWER_CBOW : SNS_TEXT_TOWER_TRANSFORMER;
+    o->resnet_width = (size_t)v->resnet_width, o->resnet_layers = v->resnet_layers;
     o->image_px = (size_t)v->image_px, o->patch_px = (size_t)v->patch_px;
     o->vision = (sns_tower_size){(size_t)v->vision_width, (size_t)v->vision_layers,
                                  (size_t)v->vision_heads};
@@ -173,6 +177,18 @@ static const cli_option options[] = {
     {0, "config", CLI_STRING, "DIR", NULL,
      "take the sizes from this folder's config.json instead of from the options below", AT(config),
      0, 0, NULL},
+    {0, "vision", CLI_STRING, "KIND", "vit",
+     "image tower: a Vision Transformer, or a ResNet with attention pooling (pictures of a "
+     "multiple "
+     "of 32 px)",
+     AT(vision), 0, 0, "vit|resnet"},
+    {0, "text", CLI_STRING, "KIND", "transformer",
+     "text tower: a Transformer, or the mean of token embeddings", AT(text), 0, 0,
+     "transformer|cbow"},
+    {0, "resnet-width", CLI_INT, "N", "64", "channels after the ResNet's stem", AT(resnet_width), 2,
+     2048, NULL},
+    {0, "resnet-layers", CLI_STRING, "LIST", "3,4,6,3", "bottlenecks of the ResNet's four stages",
+     AT(resnet_layers), 0, 0, NULL},
     {0, "image-px", CLI_INT, "N", "64", "side of the pictures", AT(image_px), 8, 1024, NULL},
     {0, "patch-px", CLI_INT, "N", "8", "side of a patch", AT(patch_px), 1, 256, NULL},
     {0, "vision-width", CLI_INT, "N", "192", "width of the image tower", AT(vision_width), 8, 8192,

@@ -16,6 +16,16 @@ typedef struct sns_tower_size {
     size_t width, layers, heads;
 } sns_tower_size;
 
+/* The towers of Radford et al. 2021, figure 3; every pair of them trains. */
+typedef enum sns_image_tower {
+    SNS_IMAGE_VIT,
+    SNS_IMAGE_RESNET /* with attention pooling; pictures of a multiple of 32 px */
+} sns_image_tower;
+typedef enum sns_text_tower {
+    SNS_TEXT_TOWER_TRANSFORMER,
+    SNS_TEXT_TOWER_CBOW /* mean of token embeddings, text.width wide */
+} sns_text_tower;
+
 typedef enum sns_train_phase { SNS_TRAIN_LOADING, SNS_TRAIN_STEP, SNS_TRAIN_SAVED } sns_train_phase;
 
 /* What pulls the true pairs of a batch together. */
@@ -52,6 +62,10 @@ typedef struct sns_train_options {
     const char *init_dir;      /* start from this model's weights and geometry; NULL: random */
     const char *config_dir;    /* take the geometry from this folder's config.json; NULL: below */
 
+    sns_image_tower image_tower; /* ViT */
+    sns_text_tower text_tower;   /* Transformer */
+    size_t resnet_width;         /* channels after the ResNet's stem; 64 as RN50 */
+    const char *resnet_layers;   /* bottlenecks of its four stages; "3,4,6,3" as RN50 */
     size_t image_px, patch_px;   /* 64, 8 */
     sns_tower_size vision, text; /* 192/6/3, 192/4/3 */
     size_t embed, context;       /* 256, 32 */

@@ -11,7 +11,8 @@ static const char *act_name(sns_act act) {
 static size_t count_parameters(const sns_layout *l, const char *prefix) {
     size_t n = 0;
     for (size_t i = 0; i < l->count; i++)
-        if (!strncmp(l->desc[i].name, prefix, strlen(prefix))) n += l->desc[i].count;
+        if (!l->desc[i].buffer && !strncmp(l->desc[i].name, prefix, strlen(prefix)))
+            n += l->desc[i].count;
     return n;
 }
 
@@ -19,13 +20,32 @@ static size_t count_parameters(const sns_layout *l, const char *prefix) {
 static const char *stored_type(const sns_model *m) {
     sns_dtype first = m->weights.at[0].tensor->dtype;
     for (size_t i = 1; i < m->layout.count; i++)
-        if (m->weights.at[i].tensor->dtype != first) return "mixed";
+        if (!m->layout.desc[i].buffer && m->weights.at[i].tensor->dtype != first) return "mixed";
     return sns_dtype_name(first);
 }
 
 static void tower_line(sns_strbuf *b, const char *name, const sns_tower_config *c, size_t n) {
     sns_strbuf_printf(b, "%-13s%zu layers, width %zu, %zu heads, MLP %zu, %s, %zu parameters\n",
                       name, c->layers, c->width, c->heads, c->mlp, act_name(c->act), n);
+}
+
+static void image_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
+    if (c->vision_kind == SNS_VISION_RESNET)
+        sns_strbuf_printf(b,
+                          "%-13sResNet of %zu, %zu, %zu, %zu bottlenecks, width %zu, %zu heads, "
+                          "%zu parameters\n",
+                          "image tower", c->stages[0], c->stages[1], c->stages[2], c->stages[3],
+                          c->vision.width, c->vision.heads, n);
+    else
+        tower_line(b, "image tower", &c->vision, n);
+}
+
+static void text_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
+    if (c->text_kind == SNS_TEXT_CBOW)
+        sns_strbuf_printf(b, "%-13smean of token embeddings, width %zu, %zu parameters\n",
+                          "text tower", c->text.width, n);
+    else
+        tower_line(b, "text tower", &c->text, n);
 }
 
 static char *as_text(const sns_model *m, size_t vision, size_t text) {
@@ -36,10 +56,10 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
                       m->layout.total, c->embed, (double)m->scale);
     if (c->has_bias) sns_strbuf_printf(&b, ", bias %.4g", (double)m->bias);
     sns_strbuf_puts(&b, "\n");
-    tower_line(&b, "image tower", &c->vision, vision);
+    image_line(&b, c, vision);
     sns_strbuf_printf(&b, "%-13s%zu x %zu px in patches of %zu px\n", "pictures", c->image_px,
                       c->image_px, c->patch_px);
-    tower_line(&b, "text tower", &c->text, text);
+    text_line(&b, c, text);
     sns_strbuf_printf(&b, "%-13s%zu tokens, texts of up to %zu%s\n", "vocabulary", c->vocab,
                       c->context, m->tokenizer ? "" : " (the folder has no tokenizer)");
     sns_strbuf_printf(&b, "%-13s%zu tensors, %s, %zu bytes, %s names\n", "weights", m->layout.count,
@@ -50,11 +70,11 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     return b.data;
 }
 
-static json_t *tower_json(const sns_tower_config *c, size_t parameters) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:s, s:I}", "width", (json_int_t)c->width, "layers",
-                     (json_int_t)c->layers, "heads", (json_int_t)c->heads, "mlp",
-                     (json_int_t)c->mlp, "activation", act_name(c->act), "parameters",
-                     (json_int_t)parameters);
+static json_t *tower_json(const sns_tower_config *c, const char *kind, size_t parameters) {
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:I}", "kind", kind, "width",
+                     (json_int_t)c->width, "layers", (json_int_t)c->layers, "heads",
+                     (json_int_t)c->heads, "mlp", (json_int_t)c->mlp, "activation",
+                     act_name(c->act), "parameters", (json_int_t)parameters);
 }
 
 static char *as_json(const sns_model *m, size_t vision, size_t text) {
@@ -68,7 +88,8 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         (json_int_t)m->layout.count, "dtype", stored_type(m), "bytes",
         (json_int_t)sns_safetensors_bytes(m->weights.file), "names",
         m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
-        tower_json(&c->vision, vision), "text", tower_json(&c->text, text));
+        tower_json(&c->vision, c->vision_kind == SNS_VISION_RESNET ? "resnet" : "vit", vision),
+        "text", tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
     if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));
     char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);

@@ -7,6 +7,7 @@
 
 /* Rows are tokens or patches of all sequences of a batch together. */
 enum { BATCH_IMAGES = 32, BATCH_IMAGE_ROWS = 4096, BATCH_TEXT_ROWS = 2048, BATCH_TEXTS = 512 };
+enum { BATCH_STEM_FLOATS = 1 << 24 };
 
 sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err) {
     *out = NULL;
@@ -46,7 +47,10 @@ static sns_status take_features(const sns_session *s, const sns_tensor *features
 }
 
 static size_t images_at_once(const sns_model *m) {
-    size_t G = m->config.image_px / m->config.patch_px, fit = BATCH_IMAGE_ROWS / (1 + G * G);
+    const sns_clip_config *c = &m->config;
+    size_t G = c->image_px / c->patch_px, fit = BATCH_IMAGE_ROWS / (1 + G * G);
+    if (c->vision_kind == SNS_VISION_RESNET) /* its widest pictures follow the stem */
+        fit = BATCH_STEM_FLOATS / (c->image_px * c->image_px / 4 * c->vision.width);
     return fit < 1 ? 1 : fit > BATCH_IMAGES ? BATCH_IMAGES : fit;
 }
 

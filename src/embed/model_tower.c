@@ -16,7 +16,13 @@ typedef struct readying {
 } readying;
 
 static bool is_table(const sns_clip *m, const sns_param *p) {
-    return p == &m->token_table || p == &m->image_positions || p == &m->text_positions;
+    return p == &m->token_table || p == &m->image_positions || p == &m->text_positions ||
+           p == &m->resnet.positions;
+}
+
+/* A convolution that is more than a product of each pixel; patches are such products. */
+static bool is_spatial(const sns_clip *m, const sns_param *p, const sns_param_desc *d) {
+    return d->dims == 4 && d->dim[2] > 1 && p != &m->patch_weight;
 }
 
 static sns_tower tower_of(const char *name) {
@@ -98,7 +104,7 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     if (third == 0) r->part_entry = entry;
     if (third >= 0 && third < 2) return true;
     size_t first = third < 0 ? entry : r->part_entry, n = third < 0 ? 1 : 3;
-    bool linear = desc->dims >= 2 && !is_table(m->clip, param);
+    bool linear = desc->dims >= 2 && !is_table(m->clip, param) && !is_spatial(m->clip, param, desc);
     r->status = linear ? pack(m, param, first, n, r->err) : place(m, param, first, n, r->err);
     return r->status == SNS_OK;
 }

@@ -36,8 +36,11 @@ static sns_status check_tower(const sns_tower_config *c, const char *tower, sns_
 }
 
 sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
-    sns_status s = check_tower(&c->vision, "image", err);
-    if (!s) s = check_tower(&c->text, "text", err);
+    sns_status s = c->vision_kind == SNS_VISION_RESNET ? sns_resnet_check(c, err)
+                                                       : check_tower(&c->vision, "image", err);
+    if (!s && c->text_kind == SNS_TEXT_TRANSFORMER) s = check_tower(&c->text, "text", err);
+    if (!s && (!c->text.width || c->text.width > MAX_WIDTH))
+        s = sns_fail(err, SNS_LIMIT, "text tower: width %zu is out of range", c->text.width);
     if (s) return s;
     if (!c->image_px || c->image_px > MAX_IMAGE_PX || !c->patch_px || c->patch_px > c->image_px)
         return sns_fail(err, SNS_LIMIT, "pictures of %zu px in patches of %zu px are out of range",
@@ -60,6 +63,7 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
 }
 
 static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
+    if (c->vision_kind == SNS_VISION_RESNET) return sns_walk_resnet(v, c, &m->resnet);
     size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "vision_model");
@@ -80,6 +84,7 @@ static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *
 }
 
 static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
+    if (c->text_kind == SNS_TEXT_CBOW) return sns_walk_cbow(v, c, m);
     size_t C = c->text.width;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "text_model");
@@ -119,9 +124,10 @@ sns_status sns_clip_new(const sns_clip_config *c, sns_clip **out, sns_error *err
     sns_clip *m = calloc(1, sizeof *m);
     if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a model");
     m->config = *c;
-    m->image_blocks = calloc(c->vision.layers, sizeof *m->image_blocks);
-    m->text_blocks = calloc(c->text.layers, sizeof *m->text_blocks);
-    if (!m->image_blocks || !m->text_blocks) {
+    m->image_blocks = calloc(c->vision.layers ? c->vision.layers : 1, sizeof *m->image_blocks);
+    m->text_blocks = calloc(c->text.layers ? c->text.layers : 1, sizeof *m->text_blocks);
+    if (c->vision_kind == SNS_VISION_RESNET && sns_resnet_new(c, &m->resnet, err)) s = SNS_NOMEM;
+    if (!m->image_blocks || !m->text_blocks || s) {
         sns_clip_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a model");
     }
@@ -139,6 +145,7 @@ void sns_clip_free(sns_clip *m) {
     if (!m) return;
     free(m->image_blocks);
     free(m->text_blocks);
+    free(m->resnet.blocks);
     free(m);
 }
 

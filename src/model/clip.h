@@ -5,7 +5,7 @@
  * saving, initialising, training and counting all walk that one table. */
 #ifndef SNS_MODEL_CLIP_H
 #define SNS_MODEL_CLIP_H
-#include "model/layers.h"
+#include "model/resnet.h"
 
 typedef struct sns_tower_config {
     size_t width, layers, heads, mlp; /* C, blocks, H, hidden width of the MLP */
@@ -13,7 +13,16 @@ typedef struct sns_tower_config {
     float eps; /* of layer norm */
 } sns_tower_config;
 
+/* The towers that Radford et al. 2021 name (figure 3). */
+typedef enum sns_vision_kind { SNS_VISION_VIT, SNS_VISION_RESNET } sns_vision_kind;
+typedef enum sns_text_kind { SNS_TEXT_TRANSFORMER, SNS_TEXT_CBOW } sns_text_kind;
+
 typedef struct sns_clip_config {
+    sns_vision_kind vision_kind;
+    sns_text_kind text_kind;
+    /* ResNet: bottlenecks of each stage; vision.width is the stem's, vision.heads those of the
+     * pooling, vision.layers their sum, patch_px 32. CBOW: of text only the width counts. */
+    size_t stages[SNS_RESNET_STAGES];
     sns_tower_config vision, text;
     size_t image_px, patch_px; /* S, P */
     size_t vocab, context;     /* V, longest text in tokens */
@@ -43,7 +52,8 @@ typedef struct sns_param_desc {
     int dims;
     size_t dim[SNS_MAX_DIMS];
     size_t count, offset;
-    bool decay; /* weight decay applies: matrices, not gains, biases, temperature */
+    bool decay;  /* weight decay applies: matrices, not gains, biases, temperature */
+    bool buffer; /* a running average of batch norm: saved with the model, never trained */
     sns_init init;
     float std; /* for SNS_INIT_NORMAL */
 } sns_param_desc;
@@ -68,6 +78,7 @@ typedef struct sns_clip {
     sns_param patch_weight, class_token, image_positions, pre_gain, pre_bias, post_gain, post_bias,
         image_projection;
     sns_block *image_blocks; /* config.vision.layers */
+    sns_resnet resnet;       /* in place of the above for SNS_VISION_RESNET */
     sns_param token_table, text_positions, final_gain, final_bias, text_projection;
     sns_block *text_blocks; /* config.text.layers */
     sns_param logit_scale;  /* t, one float */

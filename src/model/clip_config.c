@@ -99,17 +99,19 @@ sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t 
     return s;
 }
 
-/* Is it a CLIPModel's config.json? timm's has another content under the same name. */
-static bool is_hf_clip(const char *path) {
-    static const char *const marks[] = {"model_type", "text_config", "vision_config",
-                                        "text_config_dict", "vision_config_dict"};
+/* What tells a CLIPModel's config.json: timm's has another content under the same name. And what
+ * tells open_clip's under that name. */
+static const char *const HF_MARKS[] = {"model_type", "text_config", "vision_config",
+                                       "text_config_dict", "vision_config_dict"};
+static const char *const OPEN_CLIP_MARKS[] = {"model_cfg", "vision_cfg"};
+
+static bool has_field(const char *path, const char *const *names, size_t n) {
     char *text;
     size_t size;
     bool found = false;
     if (sns_file_read(path, CONFIG_MAX_BYTES, &text, &size, NULL)) return false;
     json_t *root = json_loadb(text, size, 0, NULL);
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-        found = found || json_object_get(root, marks[i]);
+    for (size_t i = 0; i < n; i++) found = found || json_object_get(root, names[i]);
     json_decref(root);
     free(text);
     return found;
@@ -123,8 +125,9 @@ sns_status sns_clip_config_find(const char *dir, char **path, sns_config_kind *k
     if (!hf || !oc) {
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for its files' names", dir);
     } else {
-        bool use_oc = access(oc, F_OK) == 0 && !is_hf_clip(hf);
-        *kind = use_oc ? SNS_CONFIG_OPEN_CLIP : SNS_CONFIG_HF;
+        bool use_oc = access(oc, F_OK) == 0 && !has_field(hf, HF_MARKS, 5);
+        bool named_hf = !use_oc && has_field(hf, OPEN_CLIP_MARKS, 2);
+        *kind = use_oc || named_hf ? SNS_CONFIG_OPEN_CLIP : SNS_CONFIG_HF;
         *path = use_oc ? oc : hf;
         if (access(*path, F_OK) && errno == ENOENT)
             s = sns_fail(err, SNS_MISSING, "%s: no config.json: not a model's folder", dir);
@@ -185,19 +188,26 @@ static json_t *config_json(const sns_clip_config *c, const char *dtype) {
     return root;
 }
 
+sns_config_kind sns_clip_written_kind(const sns_clip_config *c) {
+    bool hf = c->vision_kind == SNS_VISION_VIT && c->text_kind == SNS_TEXT_TRANSFORMER;
+    return hf ? SNS_CONFIG_HF : SNS_CONFIG_OPEN_CLIP;
+}
+
 sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, const char *dtype,
                                  sns_error *err) {
     sns_status s = sns_clip_config_check(c, err);
     if (s) return s;
-    if (c->end_id == LEGACY_END_ID)
+    bool hf = sns_clip_written_kind(c) == SNS_CONFIG_HF;
+    if (hf && c->end_id == LEGACY_END_ID)
         return sns_fail(err, SNS_UNSUPPORTED,
                         "%s: end token %d marks an old export to transformers; use another id", dir,
                         LEGACY_END_ID);
-    char *path = sns_path_join(dir, "config.json");
-    json_t *root = config_json(c, dtype);
+    const char *name = hf ? "config.json" : "open_clip_config.json";
+    char *path = sns_path_join(dir, name);
+    json_t *root = hf ? config_json(c, dtype) : sns_open_clip_json(c);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     if (!path || !text)
-        s = sns_fail(err, SNS_NOMEM, "%s: no memory for config.json", dir);
+        s = sns_fail(err, SNS_NOMEM, "%s: no memory for %s", dir, name);
     else
         s = sns_file_write(path, text, strlen(text), err);
     free(text);

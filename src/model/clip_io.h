@@ -2,7 +2,8 @@
  *
  * Two layouts are read: Hugging Face's CLIPModel (config.json; model.safetensors, or
  * model.safetensors.index.json with shards) and open_clip's (open_clip_config.json;
- * open_clip_model.safetensors or model.safetensors). Hugging Face's is written. */
+ * open_clip_model.safetensors or model.safetensors). Hugging Face's is written, and open_clip's
+ * where transformers has no such tower: ResNet, CBOW. */
 #ifndef SNS_MODEL_CLIP_IO_H
 #define SNS_MODEL_CLIP_IO_H
 #include "model/clip.h"
@@ -15,12 +16,24 @@ typedef enum sns_config_kind { SNS_CONFIG_HF, SNS_CONFIG_OPEN_CLIP } sns_config_
  * SNS_LIMIT, SNS_SHAPE. */
 sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t size,
                                  const char *name, sns_clip_config *out, sns_error *err);
-/* dir/config.json as transformers' CLIPConfig; dtype "float32", "float16" or "bfloat16". */
+/* Which layout a model is written in. */
+sns_config_kind sns_clip_written_kind(const sns_clip_config *c);
+/* dir/config.json as transformers' CLIPConfig, or dir/open_clip_config.json; dtype "float32",
+ * "float16" or "bfloat16". */
 sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, const char *dtype,
                                  sns_error *err);
 /* The configuration file that sns_clip_config_read reads in dir; malloc'd path. */
 sns_status sns_clip_config_find(const char *dir, char **path, sns_config_kind *kind,
                                 sns_error *err);
+
+/* open_clip's form of a tensor of the layout. */
+typedef struct sns_open_clip_form {
+    char name[160];
+    int third;       /* 0, 1, 2: q, k, v are thirds of one tensor; else -1 */
+    bool transposed; /* stored [columns, rows] */
+    size_t dim[SNS_MAX_DIMS];
+} sns_open_clip_form;
+sns_open_clip_form sns_open_clip_form_of(const sns_param_desc *d);
 
 /* Where the value of one entry of the layout lies. */
 typedef struct sns_weight {

@@ -25,6 +25,7 @@ static const rename_rule tops[] = {
     {"text_model.final_layer_norm.", "ln_final."},
     {"text_model.encoder.layers.", "transformer.resblocks."},
     {"text_projection.weight", "text_projection"},
+    {"vision_model.", "visual."}, /* ResNet: all else is named alike */
     {"logit_scale", "logit_scale"},
     {"logit_bias", "logit_bias"},
 };
@@ -87,31 +88,40 @@ static sns_status check_tensor(const sns_stored *t, int dims, const size_t *dim,
     return SNS_OK;
 }
 
-static sns_status find_weight(const sns_clip_weights *w, const char *folder,
-                              const sns_param_desc *d, sns_weight *at, sns_error *err) {
-    char name[160];
-    size_t dim[SNS_MAX_DIMS];
-    int third = -1;
-    memcpy(dim, d->dim, sizeof dim);
-    snprintf(name, sizeof name, "%s", d->name);
-    if (w->open_clip) {
-        open_clip_name(d->name, name, sizeof name, &third);
-        if (third >= 0) dim[0] *= 3;
-        at->transposed = sns_ends_with(d->name, "_projection.weight");
-        if (at->transposed) {
-            dim[0] = d->dim[1];
-            dim[1] = d->dim[0];
-        }
+sns_open_clip_form sns_open_clip_form_of(const sns_param_desc *d) {
+    sns_open_clip_form f = {.third = -1};
+    memcpy(f.dim, d->dim, sizeof f.dim);
+    open_clip_name(d->name, f.name, sizeof f.name, &f.third);
+    if (f.third >= 0) f.dim[0] *= 3;
+    f.transposed = sns_ends_with(d->name, "_projection.weight");
+    if (f.transposed) {
+        f.dim[0] = d->dim[1];
+        f.dim[1] = d->dim[0];
     }
-    at->tensor = sns_safetensors_find(w->file, name);
-    if (!at->tensor) return sns_fail(err, SNS_MISSING, "%s: no tensor %s", folder, name);
-    if (third > 0) at->first = (size_t)third * d->count;
-    return check_tensor(at->tensor, d->dims, dim, err);
+    return f;
 }
 
-/* Tensors that old exports hold and nobody reads: the numbers 0, 1, 2, ... and the causal mask. */
+static sns_status find_weight(const sns_clip_weights *w, const char *folder,
+                              const sns_param_desc *d, sns_weight *at, sns_error *err) {
+    sns_open_clip_form f = {.third = -1};
+    if (w->open_clip) {
+        f = sns_open_clip_form_of(d);
+    } else {
+        snprintf(f.name, sizeof f.name, "%s", d->name);
+        memcpy(f.dim, d->dim, sizeof f.dim);
+    }
+    at->transposed = f.transposed;
+    at->tensor = sns_safetensors_find(w->file, f.name);
+    if (!at->tensor) return sns_fail(err, SNS_MISSING, "%s: no tensor %s", folder, f.name);
+    if (f.third > 0) at->first = (size_t)f.third * d->count;
+    return check_tensor(at->tensor, d->dims, f.dim, err);
+}
+
+/* Tensors that exports hold and nobody reads: the numbers 0, 1, 2, ..., the causal mask, how many
+ * batches batch norm has seen. */
 static bool is_constant(const char *name) {
-    return sns_ends_with(name, ".position_ids") || sns_ends_with(name, "attn_mask");
+    return sns_ends_with(name, ".position_ids") || sns_ends_with(name, "attn_mask") ||
+           sns_ends_with(name, ".num_batches_tracked");
 }
 
 static int compare_pointers(const void *a, const void *b) {

@@ -8,7 +8,8 @@
 bool sns_walk_tensor(sns_walker *v, sns_param *param, int third, sns_init init, float std, int dims,
                      const size_t *dim, const char *format, ...) {
     sns_param_desc *d = &v->desc;
-    *d = (sns_param_desc){.dims = dims, .count = 1, .decay = dims > 1, .init = init, .std = std};
+    *d = (sns_param_desc){
+        .dims = dims, .count = 1, .decay = dims > 1, .buffer = v->buffer, .init = init, .std = std};
     for (int i = 0; i < dims; i++) {
         d->dim[i] = dim[i];
         d->count *= dim[i];

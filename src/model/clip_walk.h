@@ -11,6 +11,7 @@ typedef struct sns_walker sns_walker;
 struct sns_walker {
     bool (*visit)(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc);
     char prefix[64]; /* of the tower or block being walked */
+    bool buffer;     /* what follows is not trained */
     sns_param_desc desc;
 };
 
@@ -24,6 +25,15 @@ bool sns_walk_vector(sns_walker *v, sns_param *p, int third, sns_init init, size
 /* prefix.part: [rows, cols] of normal values */
 bool sns_walk_matrix(sns_walker *v, sns_param *p, int third, float std, size_t rows, size_t cols,
                      const char *part);
+/* resnet.c, cbow.c */
+sns_status sns_resnet_check(const sns_clip_config *c, sns_error *err);
+sns_status sns_resnet_new(const sns_clip_config *c, sns_resnet *r, sns_error *err);
+bool sns_walk_resnet(sns_walker *v, const sns_clip_config *c, sns_resnet *r);
+bool sns_walk_cbow(sns_walker *v, const sns_clip_config *c, sns_clip *m);
+/* pixels [B, 3, S, S] of the right size -> [B, E] */
+sns_tensor *sns_resnet_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
+sns_tensor *sns_cbow_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
+                              const size_t *starts, size_t n);
 /* All blocks of a Transformer: tower.encoder.layers.0 ...; leaves the prefix at tower. */
 bool sns_walk_blocks(sns_walker *v, const sns_tower_config *c, sns_block *blocks,
                      const char *tower);

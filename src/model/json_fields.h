@@ -32,4 +32,6 @@ sns_status sns_fields_fail(sns_fields *f, sns_status code, const char *key, cons
 
 /* clip_config_openclip.c: {"model_cfg": ...} of open_clip. */
 sns_status sns_open_clip_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
+/* The same to be written; NULL: no memory. */
+json_t *sns_open_clip_json(const sns_clip_config *c);
 #endif

@@ -4,6 +4,7 @@
  * tokens costs ten:
  *   ids [starts[n]] -> [starts[n], C] -> last row of each text [n, C] -> [n, E] */
 #include "model/block.h"
+#include "model/clip_walk.h"
 #include "model/layer_util.h"
 
 sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
@@ -18,6 +19,7 @@ sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_
         }
         ends[i] = starts[i + 1] - 1;
     }
+    if (c->text_kind == SNS_TEXT_CBOW) return sns_cbow_features(t, m, ids, starts, n);
     sns_tensor *x = sns_token_embedding(t, &m->token_table, &m->text_positions, ids, starts, n);
     if (!x) return NULL;
     x = sns_blocks(t, &c->text, m->text_blocks, x, starts, ends, n, true);

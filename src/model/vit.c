@@ -5,6 +5,7 @@
  * While training, the blocks may be given only some of each picture's patches (Li et al. 2023,
  * "Scaling Language-Image Pre-training via Masking"): steps cost less, and more of them fit. */
 #include "model/block.h"
+#include "model/clip_walk.h"
 #include "model/layer_util.h"
 
 /* starts [B + 1] of B sequences of n rows; their first B are the rows of the class tokens. */
@@ -25,6 +26,11 @@ sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tenso
     if (pixels->dims != 4 || pixels->dim[2] != c->image_px || !pixels->dim[0]) {
         sns_tape_fail(t, SNS_SHAPE, "image tower: pictures must be %zu x %zu", c->image_px,
                       c->image_px);
+        return NULL;
+    }
+    if (c->vision_kind == SNS_VISION_RESNET) {
+        if (!rows) return sns_resnet_features(t, m, pixels);
+        sns_tape_fail(t, SNS_ARG, "image tower: a ResNet looks at whole pictures, not at patches");
         return NULL;
     }
     size_t B = pixels->dim[0], G = c->image_px / c->patch_px;

@@ -41,6 +41,7 @@ void sns_adamw_update(const sns_adamw *a, const sns_kernels *k, const sns_layout
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < l->count; i++) {
         const sns_param_desc *d = &l->desc[i];
+        if (d->buffer) continue;
         sns_adamw_step mine = s;
         if (a->rate && a->rate[i] == 0) continue;
         if (a->rate) mine.lr *= a->rate[i];

@@ -14,6 +14,8 @@
 
 void sns_train_defaults(sns_train_options *o) {
     *o = (sns_train_options){.val_every = 500,
+                             .resnet_width = 64,
+                             .resnet_layers = "3,4,6,3",
                              .image_px = 64,
                              .patch_px = 8,
                              .vision = {192, 6, 3},
@@ -85,6 +87,39 @@ static sns_tower_config tower(const sns_tower_size *s) {
                               4 * s->width, SNS_ACT_QUICK_GELU, 1e-5f};
 }
 
+/* "3,4,6,3" */
+static sns_status read_stages(const char *list, sns_clip_config *c, sns_error *err) {
+    const char *at = list ? list : "";
+    for (size_t i = 0; i < SNS_RESNET_STAGES; i++) {
+        char *end;
+        unsigned long n = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
+        if (!n || n > 256 || *end != (i + 1 < SNS_RESNET_STAGES ? ',' : 0))
+            return sns_fail(err, SNS_ARG,
+                            "layers of a ResNet '%s': four numbers from 1 to 256, as 3,4,6,3",
+                            list ? list : "");
+        c->stages[i] = n;
+        c->vision.layers += n;
+        at = end + 1;
+    }
+    return SNS_OK;
+}
+
+/* The towers that are not the default; heads of 64 channels, as CLIP's ResNets have. */
+static sns_status set_towers(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    sns_clip_config *c = &r->config;
+    if (o->text_tower == SNS_TEXT_TOWER_CBOW) {
+        c->text_kind = SNS_TEXT_CBOW;
+        c->text = (sns_tower_config){.width = o->text.width};
+    }
+    if (o->image_tower != SNS_IMAGE_RESNET) return SNS_OK;
+    c->vision_kind = SNS_VISION_RESNET;
+    c->vision = (sns_tower_config){
+        .width = o->resnet_width, .heads = o->resnet_width / 2, .eps = 1e-5f};
+    c->patch_px = SNS_RESNET_STRIDE;
+    return read_stages(o->resnet_layers, c, err);
+}
+
 /* What the loss adds to the model. A stored bias is kept; else both start as Zhai et al. 2023 say.
  */
 static void set_loss(sns_run *r) {
@@ -101,8 +136,8 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
     const char *dir = o->init_dir ? o->init_dir : o->config_dir;
     size_t vocab = sns_tokenizer_vocab_size(r->tokenizer);
     if (dir) {
-        sns_status s = sns_clip_config_read(dir, &r->config, err);
-        if (s) return s;
+        sns_status st = sns_clip_config_read(dir, &r->config, err);
+        if (st) return st;
         if (vocab > r->config.vocab)
             return sns_fail(err, SNS_SHAPE,
                             "the tokenizer in %s has %zu tokens, the model in %s %zu",
@@ -117,11 +152,15 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
                                       .embed = o->embed,
                                       .logit_scale_init = logf(1 / 0.07f)};
     }
+    sns_status s = dir ? SNS_OK : set_towers(r, err);
+    if (s) return s;
     set_loss(r);
     r->config.start_id = sns_tokenizer_start_id(r->tokenizer);
     r->config.end_id = sns_tokenizer_end_id(r->tokenizer);
-    sns_status s = sns_clip_config_check(&r->config, err);
-    if (s) return s;
+    if ((s = sns_clip_config_check(&r->config, err))) return s;
+    if (r->config.vision_kind == SNS_VISION_RESNET && o->patch_drop > 0)
+        return sns_fail(err, SNS_ARG, "patch drop %g: a ResNet has no patches to leave out",
+                        o->patch_drop);
     sns_preprocess_default(&r->preprocess, r->config.image_px);
     if (dir) s = sns_preprocess_read(dir, r->config.image_px, &r->preprocess, err);
     if (r->o.squash) r->preprocess.resize_both = true;
@@ -221,18 +260,30 @@ static sns_status count_steps(sns_run *r, sns_error *err) {
     return s;
 }
 
+/* Ends the geometry: towers that are not the default. */
+static void name_towers(const sns_clip_config *c, char *out, size_t size) {
+    int n = 0;
+    out[0] = 0;
+    if (c->vision_kind == SNS_VISION_RESNET)
+        n = snprintf(out, size, " resnet %zu,%zu,%zu,%zu", c->stages[0], c->stages[1], c->stages[2],
+                     c->stages[3]);
+    if (c->text_kind == SNS_TEXT_CBOW) snprintf(out + n, size - (size_t)n, " cbow");
+}
+
 static void set_identity(sns_run *r) {
     const sns_clip_config *c = &r->config;
+    char towers[64];
+    name_towers(c, towers, sizeof towers);
     sns_train_state *t = &r->state;
     t->seed = r->o.seed;
     t->batch = r->o.batch;
     t->data = sns_dataset_fingerprint(r->data);
     snprintf(t->geometry, sizeof t->geometry,
-             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s", c->image_px, c->patch_px,
+             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s%s", c->image_px, c->patch_px,
              r->preprocess.resize_both ? " squash" : "", c->vision.width, c->vision.layers,
              c->vision.heads, c->vision.mlp, c->text.width, c->text.layers, c->text.heads,
              c->text.mlp, c->embed, c->context, c->vocab,
-             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "");
+             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "", towers);
 }
 
 /* Initial weights, or those of the newest checkpoint. */

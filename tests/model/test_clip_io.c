@@ -124,6 +124,62 @@ static void published_geometries(void **state) {
     }
 }
 
+/* OpenAI's ResNets, as open_clip names them; the running averages are no parameters. */
+static void published_resnets(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *json;
+        size_t parameters, heads;
+    } models[] = {
+        {"RN50",
+         "{\"model_cfg\":{\"embed_dim\":1024,\"quick_gelu\":true,\"vision_cfg\":{\"image_size\":"
+         "224,"
+         "\"layers\":[3,4,6,3],\"width\":64,\"patch_size\":null},\"text_cfg\":{\"width\":512,"
+         "\"heads\":8,\"layers\":12}}}",
+         102007137, 32},
+        {"RN101, without model_cfg",
+         "{\"embed_dim\":512,\"vision_cfg\":{\"image_size\":224,\"layers\":[3,4,23,3],\"width\":64}"
+         ","
+         "\"text_cfg\":{\"width\":512,\"heads\":8,\"layers\":12}}",
+         119688033, 32},
+        {"RN50x4",
+         "{\"model_cfg\":{\"embed_dim\":640,\"vision_cfg\":{\"image_size\":288,\"layers\":[4,6,10,"
+         "6],"
+         "\"width\":80},\"text_cfg\":{\"width\":640,\"heads\":10,\"layers\":12}}}",
+         178300601, 40},
+        {"RN50x16",
+         "{\"model_cfg\":{\"embed_dim\":768,\"vision_cfg\":{\"image_size\":384,\"layers\":[6,8,18,"
+         "8],"
+         "\"width\":96},\"text_cfg\":{\"width\":768,\"heads\":12,\"layers\":12}}}",
+         290979217, 48},
+        {"RN50x64",
+         "{\"model_cfg\":{\"embed_dim\":1024,\"vision_cfg\":{\"image_size\":448,\"layers\":[3,15,"
+         "36,10]"
+         ",\"width\":128},\"text_cfg\":{\"width\":1024,\"heads\":16,\"layers\":12}}}",
+         623258305, 64},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        sns_clip_config c;
+        sns_layout l;
+        sns_error err;
+        if (parse(SNS_CONFIG_OPEN_CLIP, models[i].json, &c, &err) || sns_clip_layout(&c, &l, &err))
+            fail_msg("%s: %s", models[i].name, err.message);
+        size_t n = 0;
+        for (size_t d = 0; d < l.count; d++) n += l.desc[d].buffer ? 0 : l.desc[d].count;
+        if (n != models[i].parameters) fail_msg("%s: %zu parameters", models[i].name, n);
+        assert_int_equal(c.vision_kind, SNS_VISION_RESNET);
+        assert_int_equal(c.vision.heads, models[i].heads);
+        assert_true(sns_layout_find(&l, "vision_model.layer3.0.downsample.1.running_var")->buffer);
+        sns_open_clip_form f = sns_open_clip_form_of(
+            sns_layout_find(&l, "vision_model.layer4.2.conv2.weight"));
+        assert_string_equal(f.name, "visual.layer4.2.conv2.weight");
+        f = sns_open_clip_form_of(sns_layout_find(&l, "vision_model.attnpool.k_proj.bias"));
+        assert_string_equal(f.name, "visual.attnpool.k_proj.bias");
+        assert_int_equal(f.third, -1);
+        sns_layout_free(&l);
+    }
+}
+
 static void bad_configs(void **state) {
     (void)state;
     static const struct {
@@ -157,8 +213,21 @@ static void bad_configs(void **state) {
         {SNS_CONFIG_HF, "{\"logit_scale_init_value\":1e999}", SNS_FORMAT, "line 1"},
         {SNS_CONFIG_HF, "{\"logit_scale_init_value\":1e200}", SNS_FORMAT, "not a number"},
         {SNS_CONFIG_OPEN_CLIP, "{}", SNS_FORMAT, "model_cfg: missing"},
-        {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6,3]}}}",
-         SNS_UNSUPPORTED, "ResNet"},
+        {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6]}}}",
+         SNS_UNSUPPORTED, "3 stages"},
+        {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,0,3]}}}", SNS_LIMIT,
+         "stage 2"},
+        {SNS_CONFIG_OPEN_CLIP,
+         "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6,3],\"head_width\":0}}}", SNS_SHAPE,
+         "heads"},
+        {SNS_CONFIG_OPEN_CLIP,
+         "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6,3],\"width\":1000000}}}", SNS_LIMIT,
+         "width of 1000000"},
+        {SNS_CONFIG_OPEN_CLIP,
+         "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6,3],\"image_size\":225}}}", SNS_SHAPE,
+         "225 px"},
+        {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"text_cfg\":{\"tower\":\"lstm\"}}}",
+         SNS_UNSUPPORTED, "text_cfg.tower: \"lstm\""},
         {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"vision_cfg\":{\"head_width\":0}}}", SNS_SHAPE,
          "head_width"},
         {SNS_CONFIG_OPEN_CLIP, "{\"model_cfg\":{\"vision_cfg\":{\"mlp_ratio\":-1}}}", SNS_LIMIT,
@@ -328,8 +397,8 @@ static void bad_folders(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_geometries), cmocka_unit_test(bad_configs),
-        cmocka_unit_test(which_config), cmocka_unit_test(folder_round_trip),
-        cmocka_unit_test(bad_folders)};
+        cmocka_unit_test(published_geometries), cmocka_unit_test(published_resnets),
+        cmocka_unit_test(bad_configs),          cmocka_unit_test(which_config),
+        cmocka_unit_test(folder_round_trip),    cmocka_unit_test(bad_folders)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
