@@ -14,7 +14,7 @@ typedef struct values {
     int64_t resnet_width, image_px, patch_px, vision_width, vision_layers, vision_heads, text_width,
         text_layers, text_heads, embed, context;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
-        cache_px, save_every, log_every, val_every;
+        cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         layer_decay, save_minutes, patch_drop, patch_drop_until;
     bool lock_image, no_flip, squash, resume, bf16, checkpoint_activations;
@@ -102,6 +102,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->cache_mb = (size_t)v->cache_mb, o->cache_px = (size_t)v->cache_px;
     o->save_every = (size_t)v->save_every, o->save_minutes = v->save_minutes;
     o->log_every = (size_t)v->log_every, o->val_every = (size_t)v->val_every;
+    o->shuffle = (size_t)v->shuffle;
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
     o->layer_decay = v->layer_decay, o->lock_image = v->lock_image;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
@@ -154,10 +155,13 @@ static int run(const cli_call *call) {
 #define AT(field) offsetof(values, field)
 static const cli_option options[] = {
     {'d', "data", CLI_LIST, "FILE", NULL,
-     "tar shards (x.jpg + x.json or x.txt), .csv or .jsonl manifests; patterns are expanded; may "
-     "be "
-     "given again",
+     "tar shards (x.jpg + x.json or x.txt), .csv or .jsonl manifests; patterns and {0000..0127} "
+     "are expanded; \"pipe:COMMAND\" is a shard that a command prints; may be given again",
      AT(data), 0, 0, NULL},
+    {0, "shuffle", CLI_INT, "N", "0",
+     "stream the shards, shuffled in a window of N samples, instead of keeping their pictures in "
+     "memory; needs --steps",
+     AT(shuffle), 0, 1e9, NULL},
     {'o', "out", CLI_STRING, "DIR", NULL, "the run's folder: checkpoints, log, curve, model",
      AT(out), 0, 0, NULL},
     {0, "tokenizer", CLI_STRING, "DIR", NULL, "the folder with the vocabulary", AT(tokenizer), 0, 0,

@@ -18,8 +18,9 @@ sources() {
     preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_vips.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
         src/prep/tokenizer.c src/prep/tokenizer_load.c ;;
-    tar) echo src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c src/train/dataset_shard.c \
-        src/train/tar_reader.c ;;
+    tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
+        src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \
+        src/train/tar_stream.c ;;
     *)
         echo "fuzz.sh: no target '$1'" >&2
         exit 2

@@ -50,12 +50,17 @@ typedef struct sns_train_progress {
 
 typedef struct sns_train_options {
     /* Data: tar shards (x.jpg|png|webp + x.txt|json), .csv (image,caption) and .jsonl manifests;
-     * patterns with * ? [ are expanded. A sample's json: {"captions": {"en": ["a dog", ...], ...}}
-     * or {"caption": "a dog"}, and optionally "concept" (two samples of one concept never meet in
-     * a batch) and "flip": false (never mirror this picture). */
+     * {0000..0127}, {a,b} and patterns with * ? [ are expanded. A sample's json: {"captions":
+     * {"en": ["a dog", ...], ...}} or {"caption": "a dog"}, and optionally "concept" (two samples
+     * of one concept never meet in a batch) and "flip": false (never mirror this picture). */
     const char *const *data;
     size_t data_count;
-    const char *val;           /* held-out data for retrieval; NULL: none */
+    size_t shuffle;  /* 0: the pictures are decoded once, as far as cache_mb goes. N: the shards are
+                        streamed through a window of N samples (at most cache_mb) in which they are
+                        shuffled, for sets that are larger than memory; `steps` must be given. Data
+                        "pipe:COMMAND", whose standard output is a tar shard, is always streamed,
+                        with N = 4096 unless stated */
+    const char *val; /* held-out data for retrieval; NULL: none */
     size_t val_every;          /* steps between measurements; 500 */
     const char *tokenizer_dir; /* required unless init_dir has one */
     const char *out_dir;       /* required */
@@ -121,11 +126,12 @@ typedef struct sns_train_options {
 } sns_train_options;
 
 typedef struct sns_train_result {
-    size_t samples, captions, skipped; /* of the data; skipped: unreadable or incomplete */
-    size_t concepts, languages;
-    size_t steps, first_step; /* done in all; where this call began */
-    double loss;              /* exponential average at the end */
-    double recall10;          /* held out; negative: not measured */
+    size_t samples, captions, skipped; /* of the data (a stream: of an epoch, as far as it was
+                                          read); skipped: unreadable or incomplete */
+    size_t concepts, languages;        /* concepts: 0 of a stream */
+    size_t steps, first_step;          /* done in all; where this call began */
+    double loss;                       /* exponential average at the end */
+    double recall10;                   /* held out; negative: not measured */
     double seconds;
     double wait_seconds, forward_seconds, backward_seconds, update_seconds; /* of `seconds` */
 } sns_train_result;

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "kernel/kernel.h"
-#include <archive.h>
 #include <dnnl.h>
 #include <jansson.h>
 #include <omp.h>
@@ -32,7 +31,6 @@ sns_status sns_version_describe(char **text, sns_error *err) {
     sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());
     sns_strbuf_printf(&b, "text       utf8proc %s, PCRE2 %s, jansson %s\n", utf8proc_version(),
                       pcre, jansson_version_str());
-    sns_strbuf_printf(&b, "archives   %s\n", archive_version_string());
     if (b.failed) {
         sns_strbuf_free(&b);
         *text = NULL;

@@ -36,10 +36,8 @@ sns_status sns_lang_weights_parse(const char *text, const sns_dataset *d, sns_la
     return SNS_OK;
 }
 
-size_t sns_caption_draw(const sns_dataset *d, size_t i, const sns_lang_weights *w, sns_rng *rng) {
-    const sns_sample *s = sns_dataset_sample(d, i);
-    const sns_caption *c = sns_dataset_caption(d, s->first_caption);
-    size_t n = s->caption_count, from = 0, to;
+size_t sns_caption_pick(const sns_caption *c, size_t n, const sns_lang_weights *w, sns_rng *rng) {
+    size_t from = 0, to;
     double named = 0;
     size_t others = 0;
     for (size_t k = 0; k < n; k++) {
@@ -58,5 +56,11 @@ size_t sns_caption_draw(const sns_dataset *d, size_t i, const sns_lang_weights *
         u -= x >= 0 ? x : share;
         if (u < 0 || to == n) break;
     }
-    return s->first_caption + from + (size_t)sns_rng_below(rng, to - from);
+    return from + (size_t)sns_rng_below(rng, to - from);
+}
+
+size_t sns_caption_draw(const sns_dataset *d, size_t i, const sns_lang_weights *w, sns_rng *rng) {
+    const sns_sample *s = sns_dataset_sample(d, i);
+    return s->first_caption +
+           sns_caption_pick(sns_dataset_caption(d, s->first_caption), s->caption_count, w, rng);
 }

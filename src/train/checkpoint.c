@@ -55,10 +55,11 @@ static void remove_old(const char *dir, size_t newest) {
 
 sns_status sns_checkpoint_save(const char *dir, const sns_train_state *s, const sns_kernels *k,
                                char *path, sns_error *err) {
-    char step[32], seed[32], data[32], batch[32], loss[64];
-    const char *const metadata[] = {"format", FORMAT, "step",     step,        "seed",
-                                    seed,     "data", data,       "batch",     batch,
-                                    "loss",   loss,   "geometry", s->geometry, NULL};
+    char step[32], seed[32], data[32], batch[32], loss[64], stream[64];
+    const char *const metadata[] = {"format",   FORMAT,      "step",   step,   "seed", seed,
+                                    "data",     data,        "batch",  batch,  "loss", loss,
+                                    "geometry", s->geometry, "stream", stream, NULL};
+    snprintf(stream, sizeof stream, "%zu/%zu", s->stream_epoch, s->stream_first_step);
     snprintf(step, sizeof step, "%zu", s->step);
     snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
     snprintf(data, sizeof data, "%016" PRIx64, s->data);
@@ -130,6 +131,11 @@ static sns_status read_position(const sns_safetensors *f, const char *path, sns_
         return sns_fail(err, SNS_FORMAT, "%s: damaged position", path);
     s->step = (size_t)n;
     s->loss_average = strtod(loss, NULL);
+    const char *stream = sns_safetensors_metadata(f, "stream");
+    if (stream) {
+        s->stream_epoch = (size_t)strtoull(stream, &end, 10);
+        s->stream_first_step = *end == '/' ? (size_t)strtoull(end + 1, NULL, 10) : 0;
+    }
     return SNS_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct sns_train_state {
     float *params, *m, *v, *ema; /* ema NULL: no averaged weights */
     size_t step;                 /* done */
     double loss_average;
-    uint64_t seed, data; /* data: the set's fingerprint */
+    size_t stream_epoch, stream_first_step; /* of streamed data: the last step's epoch */
+    uint64_t seed, data;                    /* data: the set's fingerprint */
     size_t batch;
     char geometry[160];
 } sns_train_state;
@@ -26,8 +27,8 @@ sns_status sns_checkpoint_save(const char *dir, const sns_train_state *s, const 
                                char *path, sns_error *err);
 /* Name of the newest checkpoint, step <- its number; SNS_MISSING when there is none. */
 sns_status sns_checkpoint_newest(const char *dir, char *path, size_t *step, sns_error *err);
-/* Fill the blocks, step and loss_average; seed, data, batch, geometry must be what the checkpoint
- * says, else SNS_MISMATCH. Errors: SNS_FORMAT, SNS_SHAPE, SNS_IO. */
+/* Fill the blocks, step, the stream's position and loss_average; seed, data, batch, geometry must
+ * be what the checkpoint says, else SNS_MISMATCH. Errors: SNS_FORMAT, SNS_SHAPE, SNS_IO. */
 sns_status sns_checkpoint_load(const char *path, sns_train_state *s, const sns_kernels *k,
                                sns_error *err);
 #endif

@@ -4,9 +4,8 @@
  * captions costs about its own size. */
 #include "train/dataset_internal.h"
 #include "base/error.h"
+#include "train/brace.h"
 #include <ctype.h>
-#include <errno.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,15 +41,23 @@ static void *grown(void *items, size_t count, size_t *capacity, size_t item_size
 }
 
 void sns_dataset_begin(sns_dataset *d, sns_draft *draft) {
-    *draft = (sns_draft){.sample = {.first_caption = d->caption_count, .flip = true}};
+    *draft = (sns_draft){
+        .sample = {.first_caption = d->caption_count, .flip = true, .concept_name = SNS_NO_NAME}};
+}
+
+void sns_dataset_set_concept(sns_dataset *d, sns_draft *draft, const char *name) {
+    uint64_t concept = sns_dataset_hash(name, strlen(name));
+    if (!*name || concept == draft->sample.concept) return;
+    draft->sample.concept = concept;
+    draft->sample.concept_name = d->pool.size;
+    sns_strbuf_add(&d->pool, name, strlen(name) + 1);
 }
 
 void sns_dataset_discard(sns_dataset *d, const sns_draft *draft) {
     d->caption_count = draft->sample.first_caption;
 }
 
-/* Index of a language, added when new; the last slot takes all that do not fit. */
-static uint16_t lang_index(sns_dataset *d, const char *lang) {
+uint16_t sns_dataset_lang_index(sns_dataset *d, const char *lang) {
     char name[16];
     size_t n = strlen(lang);
     if (n >= sizeof name) n = sizeof name - 1;
@@ -89,7 +96,8 @@ sns_status sns_dataset_add_caption(sns_dataset *d, sns_draft *draft, const char 
                               sizeof *d->captions);
     if (!list) return sns_fail(err, SNS_NOMEM, "no memory for captions");
     d->captions = list;
-    list[d->caption_count++] = (sns_caption){d->pool.size, (uint32_t)size, lang_index(d, lang)};
+    list[d->caption_count++] = (sns_caption){d->pool.size, (uint32_t)size,
+                                             sns_dataset_lang_index(d, lang)};
     sns_strbuf_add(&d->pool, text, size);
     sns_strbuf_add(&d->pool, "", 1);
     if (d->pool.failed) return sns_fail(err, SNS_NOMEM, "no memory for captions");
@@ -140,21 +148,7 @@ static sns_status open_source(sns_dataset *d, const char *path, sns_error *err) 
     return read_source(d, path, map, err);
 }
 
-static sns_status open_pattern(sns_dataset *d, const char *pattern, sns_error *err) {
-    glob_t found = {0};
-    if (!strpbrk(pattern, "*?[")) return open_source(d, pattern, err);
-    int r = glob(pattern, 0, NULL, &found);
-    sns_status s = SNS_OK;
-    if (r == GLOB_NOMATCH)
-        s = sns_fail(err, SNS_MISSING, "%s: no file matches", pattern);
-    else if (r)
-        s = sns_fail(err, SNS_IO, "%s: cannot list the files", pattern);
-    for (size_t i = 0; !s && i < found.gl_pathc; i++) s = open_source(d, found.gl_pathv[i], err);
-    globfree(&found);
-    return s;
-}
-
-static sns_dataset *dataset_new(sns_warn_fn warn, void *user) {
+sns_dataset *sns_dataset_new(sns_warn_fn warn, void *user) {
     sns_dataset *d = calloc(1, sizeof *d);
     if (!d) return NULL;
     d->warn = warn;
@@ -179,10 +173,12 @@ sns_status sns_dataset_open(const char *const *sources, size_t source_count, sns
                             void *user, sns_dataset **out, sns_error *err) {
     *out = NULL;
     if (!source_count) return sns_fail(err, SNS_ARG, "no training data given");
-    sns_dataset *d = dataset_new(warn, user);
+    sns_dataset *d = sns_dataset_new(warn, user);
     if (!d) return sns_fail(err, SNS_NOMEM, "no memory for the data set");
-    sns_status s = SNS_OK;
-    for (size_t i = 0; !s && i < source_count; i++) s = open_pattern(d, sources[i], err);
+    sns_name_list names = {0};
+    sns_status s = sns_name_list_expand(sources, source_count, &names, err);
+    for (size_t i = 0; !s && i < names.count; i++) s = open_source(d, names.items[i], err);
+    sns_name_list_free(&names);
     return finish(d, s, sources[0], out, err);
 }
 
@@ -190,7 +186,7 @@ sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t s
                                    sns_warn_fn warn, void *user, sns_dataset **out,
                                    sns_error *err) {
     *out = NULL;
-    sns_dataset *d = dataset_new(warn, user);
+    sns_dataset *d = sns_dataset_new(warn, user);
     if (!d) return sns_fail(err, SNS_NOMEM, "no memory for the data set");
     return finish(d, read_source(d, name, (sns_map){bytes, size}, err), name, out, err);
 }

@@ -15,6 +15,8 @@ enum {
     SNS_RECORD_BYTES_MAX = 1 << 24 /* one sample's json, one manifest line */
 };
 
+#define SNS_NO_NAME SIZE_MAX
+
 typedef struct sns_caption {
     size_t text; /* offset into the pool */
     uint32_t size;
@@ -27,9 +29,10 @@ typedef struct sns_sample {
     size_t name;          /* offset into the pool: its path, or its name in the shard */
     size_t first_caption; /* captions of one language follow each other */
     uint32_t caption_count;
-    uint64_t concept; /* hash; 0: none */
-    bool flip;        /* may be mirrored */
-    uint8_t *square;  /* decoded square [side, side, 3], or NULL */
+    uint64_t concept;    /* hash; 0: none */
+    size_t concept_name; /* offset into the pool; SNS_NO_NAME: not stated */
+    bool flip;           /* may be mirrored */
+    uint8_t *square;     /* decoded square [side, side, 3], or NULL */
     uint32_t side;
 } sns_sample;
 
@@ -38,7 +41,7 @@ typedef struct sns_dataset sns_dataset;
 /* What is told about a sample that is left out. */
 typedef void (*sns_warn_fn)(void *user, const char *message);
 
-/* Read every source (shell patterns are expanded, in sorted order). Samples without a picture or
+/* Read every source (braces and shell patterns are expanded, brace.h). Samples without a picture or
  * without a caption are left out, told to warn (NULL ok) and counted as skipped.
  * Errors: SNS_MISSING (no such file), SNS_UNSUPPORTED (unknown ending), SNS_FORMAT (a damaged
  * shard), SNS_ARG (no sample in it all), SNS_IO, SNS_NOMEM. */
@@ -66,6 +69,10 @@ uint64_t sns_dataset_fingerprint(const sns_dataset *d);
 
 /* From now on pictures become squares whole, squeezed, instead of by their centre. */
 void sns_dataset_set_squash(sns_dataset *d, bool squash);
+/* Decode a picture (bytes NULL: the file `name`): its centre square, or all of it squeezed into a
+ * square, reduced to side_px when larger. *square is malloc'd. */
+sns_status sns_decode_square(const void *bytes, size_t size, const char *name, size_t side_px,
+                             bool squash, uint8_t **square, uint32_t *side, sns_error *err);
 /* Decode the picture of a sample: its centre square (or all of it, see above), reduced to side_px
  * when larger. Malloc'd. */
 sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,

@@ -12,27 +12,16 @@ void sns_dataset_set_squash(sns_dataset *d, bool squash) {
     d->squash = squash;
 }
 
-sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
-                              uint32_t *side, sns_error *err) {
-    const sns_sample *s = &d->samples[i];
-    const char *name = sns_dataset_text(d, s->name);
-    sns_image_options options = {.target_px = side_px};
-    sns_image image = {0};
-    *square = NULL;
-    sns_status st = s->bytes ? sns_image_decode(s->bytes, s->size, name, &options, &image, err)
-                             : sns_image_load(name, &options, &image, err);
-    if (st) return st;
-    size_t w = image.width_px, h = image.height_px, shorter = w < h ? w : h;
-    size_t cut_w = d->squash ? w : shorter, cut_h = d->squash ? h : shorter;
+static sns_status cut_square(const sns_image *image, const char *name, size_t side_px, bool squash,
+                             uint8_t **square, uint32_t *side, sns_error *err) {
+    size_t w = image->width_px, h = image->height_px, shorter = w < h ? w : h;
+    size_t cut_w = squash ? w : shorter, cut_h = squash ? h : shorter;
     size_t out = shorter < side_px ? shorter : side_px;
     double x0 = (double)(w - cut_w) / 2, y0 = (double)(h - cut_h) / 2;
     uint8_t *rgb = out ? malloc(out * out * 3) : NULL;
-    if (!rgb)
-        st = sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", name, out, out);
-    else
-        st = sns_resize_bicubic(image.rgb, w, h, x0, y0, x0 + (double)cut_w, y0 + (double)cut_h,
-                                rgb, out, out, err);
-    sns_image_free(&image);
+    if (!rgb) return sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", name, out, out);
+    sns_status st = sns_resize_bicubic(image->rgb, w, h, x0, y0, x0 + (double)cut_w,
+                                       y0 + (double)cut_h, rgb, out, out, err);
     if (st) {
         free(rgb);
         return st;
@@ -40,6 +29,26 @@ sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, ui
     *square = rgb;
     *side = (uint32_t)out;
     return SNS_OK;
+}
+
+sns_status sns_decode_square(const void *bytes, size_t size, const char *name, size_t side_px,
+                             bool squash, uint8_t **square, uint32_t *side, sns_error *err) {
+    sns_image_options options = {.target_px = side_px};
+    sns_image image = {0};
+    *square = NULL;
+    sns_status st = bytes ? sns_image_decode(bytes, size, name, &options, &image, err)
+                          : sns_image_load(name, &options, &image, err);
+    if (st) return st;
+    st = cut_square(&image, name, side_px, squash, square, side, err);
+    sns_image_free(&image);
+    return st;
+}
+
+sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
+                              uint32_t *side, sns_error *err) {
+    const sns_sample *s = &d->samples[i];
+    return sns_decode_square(s->bytes, s->size, sns_dataset_text(d, s->name), side_px, d->squash,
+                             square, side, err);
 }
 
 /* Remove the samples marked bad, keeping the order. */

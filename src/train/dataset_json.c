@@ -44,7 +44,7 @@ static sns_status add_root(sns_dataset *d, sns_draft *draft, json_t *root, char 
     static const char *const names[] = {"image", "file_name", "file", "path"};
     if (!json_is_object(root)) return sns_fail(err, SNS_FORMAT, "not a JSON object");
     const char *concept = json_string_value(json_object_get(root, "concept"));
-    if (concept && *concept) draft->sample.concept = sns_dataset_hash(concept, strlen(concept));
+    if (concept) sns_dataset_set_concept(d, draft, concept);
     json_t *flip = json_object_get(root, "flip");
     if (json_is_false(flip)) draft->sample.flip = false;
     for (size_t i = 0; image && !*image && i < 4; i++) {

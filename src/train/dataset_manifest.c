@@ -143,8 +143,7 @@ static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *
             open = true;
             line = c->line;
         }
-        const char *concept = csv_cell(c, c->concept);
-        if (*concept) draft.sample.concept = sns_dataset_hash(concept, strlen(concept));
+        sns_dataset_set_concept(d, &draft, csv_cell(c, c->concept));
         sns_error why;
         sns_status st = s ? s
                           : sns_dataset_add_caption(d, &draft, csv_cell(c, c->lang), text,

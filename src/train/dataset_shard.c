@@ -2,16 +2,6 @@
  * first dot of its last part, and follow each other, are one sample. */
 #include "base/error.h"
 #include "train/dataset_internal.h"
-#include "train/tar_reader.h"
-
-typedef struct shard {
-    sns_dataset *d;
-    const char *path;
-    sns_draft draft;
-    char key[SNS_TAR_NAME_MAX + 1];
-    bool open, bad;
-    sns_strbuf full; /* SHARD/MEMBER, for messages */
-} shard;
 
 /* Length of the key: up to the first dot after the last slash. */
 static size_t key_length(const char *name) {
@@ -19,13 +9,13 @@ static size_t key_length(const char *name) {
     return dot ? (size_t)(dot - name) : strlen(name);
 }
 
-static const char *full_name(shard *s, const char *member) {
+static const char *full_name(sns_shard *s, const char *member) {
     sns_strbuf_clear(&s->full);
     sns_strbuf_printf(&s->full, "%s/%s", s->path, member);
     return sns_strbuf_text(&s->full);
 }
 
-static sns_status close_sample(shard *s, sns_error *err) {
+sns_status sns_shard_close(sns_shard *s, sns_error *err) {
     if (!s->open) return SNS_OK;
     s->open = false;
     const char *name = full_name(s, s->key);
@@ -37,7 +27,7 @@ static sns_status close_sample(shard *s, sns_error *err) {
     return SNS_OK;
 }
 
-static bool is_picture(const char *name) {
+bool sns_shard_is_picture(const char *name) {
     static const char *const endings[] = {".jpg", ".jpeg", ".png", ".webp"};
     for (size_t i = 0; i < 4; i++)
         if (sns_ends_with_nocase(name, endings[i])) return true;
@@ -45,7 +35,7 @@ static bool is_picture(const char *name) {
 }
 
 /* Every line is a caption. */
-static sns_status add_lines(shard *s, const char *text, size_t size, sns_error *err) {
+static sns_status add_lines(sns_shard *s, const char *text, size_t size, sns_error *err) {
     sns_status st = SNS_OK;
     while (size && !st) {
         const char *end = memchr(text, '\n', size);
@@ -58,10 +48,30 @@ static sns_status add_lines(shard *s, const char *text, size_t size, sns_error *
     return st;
 }
 
-static sns_status add_member(shard *s, const sns_tar_entry *e, sns_error *err) {
+bool sns_shard_wants(const char *member) {
+    return sns_shard_is_picture(member) || sns_ends_with_nocase(member, ".json") ||
+           sns_ends_with_nocase(member, ".txt");
+}
+
+bool sns_shard_starts_new(const sns_shard *s, const char *member) {
+    size_t n = key_length(member);
+    return !s->open || strncmp(s->key, member, n) || s->key[n];
+}
+
+static void open_sample(sns_shard *s, const char *member) {
+    size_t n = key_length(member);
+    memcpy(s->key, member, n);
+    s->key[n] = 0;
+    s->open = true;
+    s->bad = false;
+    sns_dataset_begin(s->d, &s->draft);
+}
+
+sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err) {
     sns_error why;
     sns_status st = SNS_OK;
-    if (is_picture(e->name)) {
+    if (!s->open) open_sample(s, e->name);
+    if (sns_shard_is_picture(e->name)) {
         s->draft.sample.bytes = e->data;
         s->draft.sample.size = e->size;
     } else if (sns_ends_with_nocase(e->name, ".json")) {
@@ -81,25 +91,17 @@ sns_status sns_dataset_read_shard(sns_dataset *d, const char *path, sns_map map,
     sns_tar tar;
     sns_tar_entry e;
     bool end = false;
-    shard *s = calloc(1, sizeof *s);
+    sns_shard *s = calloc(1, sizeof *s);
     if (!s) return sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     s->d = d;
     s->path = path;
     sns_tar_begin(&tar, path, map.data, map.size);
     sns_status st;
     while (!(st = sns_tar_next(&tar, &e, &end, err)) && !end) {
-        size_t n = key_length(e.name);
-        if (!s->open || strncmp(s->key, e.name, n) || s->key[n]) {
-            if ((st = close_sample(s, err))) break;
-            memcpy(s->key, e.name, n);
-            s->key[n] = 0;
-            s->open = true;
-            s->bad = false;
-            sns_dataset_begin(d, &s->draft);
-        }
-        if ((st = add_member(s, &e, err))) break;
+        if (sns_shard_starts_new(s, e.name) && (st = sns_shard_close(s, err))) break;
+        if ((st = sns_shard_add(s, &e, err))) break;
     }
-    if (!st) st = close_sample(s, err);
+    if (!st) st = sns_shard_close(s, err);
     sns_strbuf_free(&s->full);
     free(s);
     return st;

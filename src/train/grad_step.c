@@ -118,6 +118,7 @@ static sns_status next(sns_run *r, const sns_batch **b, sns_step_loss *out, sns_
     sns_status s = r->next_piece(r->pieces, b, err);
     if (s) return s;
     out->epoch = (*b)->epoch;
+    out->at = (*b)->at;
     out->wait_s += now_s() - start;
     return SNS_OK;
 }

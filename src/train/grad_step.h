@@ -7,6 +7,7 @@ typedef struct sns_step_loss {
     double loss;
     size_t correct; /* pictures of the batch whose most similar text is their own */
     size_t epoch;
+    sns_stream_position at; /* of streamed data */
     double wait_s, forward_s, backward_s;
 } sns_step_loss;
 

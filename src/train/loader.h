@@ -8,24 +8,33 @@
 #define SNS_TRAIN_LOADER_H
 #include "train/augment.h"
 #include "train/dataset.h"
+#include "train/stream.h"
 #include <sensus/tokenizer.h>
 
 /* A batch or a piece of one, n = count, ready for the towers. Texts are packed: text i is
  * ids[starts[i] ... starts[i+1]). */
 typedef struct sns_batch {
-    float *pixels;       /* [n, 3, S, S] */
-    uint32_t *ids;       /* [starts[n]], at most n * context */
-    size_t *starts;      /* [n + 1] */
-    uint32_t *sample;    /* [n] */
-    size_t first, count; /* places first ... first + count - 1 of the step's batch */
+    float *pixels;    /* [n, 3, S, S] */
+    uint32_t *ids;    /* [starts[n]], at most n * context */
+    size_t *starts;   /* [n + 1] */
+    uint32_t *sample; /* [n]; not of a stream */
+    sns_pair **pairs; /* [n + spares] of a stream */
+    size_t spares;
+    sns_stream_position at; /* of a stream */
+    size_t first, count;    /* places first ... first + count - 1 of the step's batch */
     size_t pass, step, epoch;
     sns_status status; /* of preparing it */
     sns_error error;
 } sns_batch;
 
+/* Others that a streamed batch brings along in case that pictures cannot be read. */
+enum { SNS_LOADER_SPARES = 32 };
+
 typedef struct sns_loader_options {
     const sns_dataset *data;
     const uint64_t *concepts; /* [count of data] */
+    sns_stream *stream;       /* instead of these two: at first_step, its batches are `places` */
+    bool squash;              /* of a stream: whole pictures, squeezed */
     const sns_tokenizer *tokenizer;
     sns_augment augment;
     size_t batch, context, cache_px, threads, first_step;

@@ -1,17 +1,13 @@
 /* tar_reader.h - walks a tar archive in memory: ustar, GNU long names, pax path and size. */
 #ifndef SNS_TRAIN_TAR_READER_H
 #define SNS_TRAIN_TAR_READER_H
-#include <sensus/status.h>
-#include <stdbool.h>
-#include <stddef.h>
-
-enum { SNS_TAR_NAME_MAX = 4096 };
+#include "train/tar_format.h"
 
 typedef struct sns_tar {
     const unsigned char *data;
     size_t size, at;
     const char *path; /* for messages */
-    char name[SNS_TAR_NAME_MAX + 1];
+    sns_tar_about about;
 } sns_tar;
 
 /* A regular file of the archive. name lives until the next call, data as long as the archive. */

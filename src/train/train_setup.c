@@ -6,6 +6,7 @@
 #include "prep/tokenizer_copy.h"
 #include "train/fine_tune.h"
 #include "train/sampler.h"
+#include "train/train_stream.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -221,21 +222,32 @@ static int tick(void *user, size_t done, size_t total) {
     return o->progress ? o->progress(o->user, &p) : 0;
 }
 
+/* The held-out data, always in memory. */
+static sns_status read_val(sns_run *r, sns_error *err) {
+    const sns_train_options *o = &r->o;
+    if (!o->val) return SNS_OK;
+    sns_status s = sns_dataset_open(&o->val, 1, o->warn, o->user, &r->val, err);
+    if (s) return s;
+    sns_dataset_set_squash(r->val, r->preprocess.resize_both);
+    return sns_dataset_decode_all(r->val, r->config.image_px, (o->cache_mb << 20) / 8, NULL, NULL,
+                                  err);
+}
+
 static sns_status read_data(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
+    if (sns_run_streams(o)) {
+        sns_status s = sns_run_open_stream(r, err);
+        return s ? s : read_val(r, err);
+    }
     sns_status s = sns_dataset_open(o->data, o->data_count, o->warn, o->user, &r->data, err);
-    if (!s && o->val) s = sns_dataset_open(&o->val, 1, o->warn, o->user, &r->val, err);
     if (s) return s;
     if (sns_dataset_count(r->data) < o->batch)
         return sns_fail(err, SNS_ARG, "a batch of %zu is larger than the data: %zu samples",
                         o->batch, sns_dataset_count(r->data));
     sns_dataset_set_squash(r->data, r->preprocess.resize_both);
-    if (r->val) sns_dataset_set_squash(r->val, r->preprocess.resize_both);
+    if ((s = read_val(r, err))) return s;
     ticker t = {r};
-    size_t budget = o->cache_mb << 20;
-    s = sns_dataset_decode_all(r->data, o->cache_px, budget, tick, &t, err);
-    if (!s && r->val)
-        s = sns_dataset_decode_all(r->val, r->config.image_px, budget / 8, NULL, NULL, err);
+    s = sns_dataset_decode_all(r->data, o->cache_px, o->cache_mb << 20, tick, &t, err);
     if (s) return s;
     size_t n = sns_dataset_count(r->data);
     r->concepts = calloc(n, sizeof *r->concepts);
@@ -277,7 +289,7 @@ static void set_identity(sns_run *r) {
     sns_train_state *t = &r->state;
     t->seed = r->o.seed;
     t->batch = r->o.batch;
-    t->data = sns_dataset_fingerprint(r->data);
+    t->data = r->stream ? sns_stream_fingerprint(r->stream) : sns_dataset_fingerprint(r->data);
     snprintf(t->geometry, sizeof t->geometry,
              "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s%s", c->image_px, c->patch_px,
              r->preprocess.resize_both ? " squash" : "", c->vision.width, c->vision.layers,
@@ -317,8 +329,10 @@ static sns_status next_piece(void *pieces, const sns_batch **out, sns_error *err
 
 static sns_status start_loader(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
-    sns_loader_options l = {.data = r->data,
+    sns_loader_options l = {.data = r->stream ? NULL : r->data,
                             .concepts = r->concepts,
+                            .stream = r->stream,
+                            .squash = r->preprocess.resize_both,
                             .tokenizer = r->tokenizer,
                             .augment = {.image_px = r->config.image_px,
                                         .crop_scale = o->crop_scale,
@@ -369,6 +383,7 @@ static sns_status open_all(sns_run *r, sns_error *err) {
     if ((s = read_data(r, err))) return s;
     set_identity(r);
     if ((s = set_start(r, err))) return s;
+    if (r->stream && (s = sns_run_seek_stream(r, err))) return s;
     if ((s = count_steps(r, err))) return s;
     if ((s = sns_train_log_open(o->out_dir, r->state.step, &r->log, err))) return s;
     r->schedule = (sns_schedule){o->lr, o->min_lr, o->warmup, o->steps};
@@ -384,6 +399,7 @@ sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err) 
 
 void sns_run_close(sns_run *r) {
     sns_loader_free(r->loader);
+    sns_stream_free(r->stream);
     sns_train_log_close(r->log);
     sns_tape_free(r->tape);
     sns_tape_free(r->look_tape);

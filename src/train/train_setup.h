@@ -36,6 +36,7 @@ typedef struct sns_run {
     sns_adamw adamw;
     sns_dataset *data, *val;
     uint64_t *concepts;
+    sns_stream *stream; /* NULL: the data is indexed; otherwise `data` has no samples */
     sns_loader *loader;
     sns_next_piece_fn *next_piece;
     void *pieces;          /* the loader */

@@ -45,6 +45,8 @@ static sns_status train_step(sns_run *r, step_result *out, sns_train_result *tim
     double *average = &r->state.loss_average;
     *average = r->state.step ? 0.98 * *average + 0.02 * out->loss : out->loss;
     r->state.step++;
+    r->state.stream_epoch = l.at.epoch;
+    r->state.stream_first_step = l.at.first_step;
     return SNS_OK;
 }
 
@@ -151,6 +153,16 @@ static void fill_result(const sns_run *r, sns_train_result *out) {
     out->first_step = r->state.step;
 }
 
+/* What a stream has read is known at the end only. */
+static void fill_stream_result(const sns_run *r, sns_train_result *out) {
+    sns_stream_counts c;
+    sns_stream_count(r->stream, &c);
+    out->samples = c.samples;
+    out->captions = c.captions;
+    out->languages = c.langs;
+    out->skipped = c.skipped + (r->val ? sns_dataset_skipped(r->val) : 0);
+}
+
 sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_error *err) {
     sns_train_result mine = {.recall10 = -1};
     int threads_before = omp_get_max_threads();
@@ -162,6 +174,7 @@ sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_e
     if (!s) {
         fill_result(r, &mine);
         s = loop(r, &mine, err);
+        if (r->stream) fill_stream_result(r, &mine);
         mine.steps = r->state.step;
         mine.loss = r->state.loss_average;
         mine.recall10 = r->recall[2];

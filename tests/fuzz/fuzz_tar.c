@@ -1,9 +1,11 @@
 /* fuzz_tar.c - libFuzzer target: training data.
  *
- * Input: the first byte says whether the rest is a tar shard, a CSV or a JSONL manifest. A shard's
- * checksums are repaired first, so that mutations reach what is behind them. Every sample that
+ * Input: the first byte says whether the rest is a tar shard, a CSV or a JSONL manifest, or a tar
+ * shard that is streamed. A shard's checksums are repaired first (of a streamed one not always), so
+ * that mutations reach what is behind them. Every sample that
  * comes out must have a picture's bytes within the input and at least one caption. */
 #include "train/dataset.h"
+#include "train/pair_reader.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +41,35 @@ static void check(const sns_dataset *d, const uint8_t *bytes, size_t size, int s
     if (!sns_dataset_concepts(d) || !sns_dataset_fingerprint(d)) abort();
 }
 
+/* A damaged shard never ends a stream: only its samples are fewer. */
+static void stream(const uint8_t *bytes, size_t size) {
+    sns_pair_reader *r = sns_pair_reader_new(NULL, NULL, NULL);
+    if (!r || sns_pair_reader_open_memory(r, "x.tar", bytes, size, NULL)) abort();
+    for (sns_pair *p;; sns_pair_release(p)) {
+        if (sns_pair_reader_next(r, &p, NULL)) abort();
+        if (!p) break;
+        if (!p->caption_count || !p->bytes || p->size > size || strncmp(p->name, "x.tar/", 6))
+            abort();
+        for (size_t c = 0; c < p->caption_count; c++)
+            if (!p->captions[c].size || p->texts[p->captions[c].text + p->captions[c].size])
+                abort();
+    }
+    sns_pair_reader_free(r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"x.tar", "x.csv", "x.jsonl"};
     if (!size) return 0;
-    int kind = data[0] % 3;
+    int kind = data[0] % 4;
     uint8_t *copy = malloc(size);
     if (!copy) abort();
     memcpy(copy, data + 1, size - 1);
-    if (kind == 0) repair_checksums(copy, size - 1);
+    if (kind == 0 || data[0] == 3) repair_checksums(copy, size - 1);
+    if (kind == 3) {
+        stream(copy, size - 1);
+        free(copy);
+        return 0;
+    }
     sns_dataset *d;
     sns_error err = {0};
     if (sns_dataset_open_memory(names[kind], copy, size - 1, NULL, NULL, &d, &err) == SNS_OK) {

@@ -100,6 +100,8 @@ def tar():
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
         yield b"\0" + whole.getvalue()
+        yield b"\3" + whole.getvalue()
+        yield b"\7" + whole.getvalue()[:-700]
     yield b'\1image,caption,lang,concept\n.,"a ""b"",\nc",en,q\n.,y,de,\n'
     yield b'\2{"image": ".", "captions": {"en": ["a"], "de": "b"}, "concept": "x"}\n{"file": ".", "caption": ["u"]}\n'
 

@@ -1,0 +1,188 @@
+/* pair_reader.c - members of a streamed archive become samples.
+ *
+ * The members are parsed by the code of mapped shards (dataset_shard.c) into a data set that holds
+ * one sample at a time, which is then copied out and forgotten. */
+#include "train/pair_reader.h"
+#include "base/error.h"
+#include "train/dataset_internal.h"
+#include "train/tar_stream.h"
+
+struct sns_pair_reader {
+    sns_dataset *d; /* of one sample */
+    const volatile int *stop;
+    sns_bytes *bytes; /* NULL: no shard is open */
+    char *path;
+    unsigned char *picture; /* of the open sample */
+    sns_tar_member member;  /* read, but of the sample after it */
+    bool ended;             /* no members are left */
+    sns_shard shard;
+    sns_tar_stream tar;
+};
+
+sns_pair *sns_pair_hold(sns_pair *p) {
+    atomic_fetch_add(&p->holders, 1);
+    return p;
+}
+
+void sns_pair_release(sns_pair *p) {
+    if (!p || atomic_fetch_sub(&p->holders, 1) != 1) return;
+    free(p->bytes);
+    free(p);
+}
+
+sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn, void *user) {
+    sns_pair_reader *r = calloc(1, sizeof *r);
+    if (r) r->d = sns_dataset_new(warn, user);
+    if (!r || !r->d) {
+        free(r);
+        return NULL;
+    }
+    r->stop = stop;
+    return r;
+}
+
+static void close_shard(sns_pair_reader *r) {
+    sns_bytes_free(r->bytes);
+    free(r->path);
+    free(r->picture);
+    free(r->member.data);
+    r->bytes = NULL;
+    r->path = NULL;
+    r->picture = NULL;
+    r->member = (sns_tar_member){0};
+}
+
+void sns_pair_reader_free(sns_pair_reader *r) {
+    if (!r) return;
+    close_shard(r);
+    sns_strbuf_free(&r->shard.full);
+    sns_dataset_free(r->d);
+    free(r);
+}
+
+static sns_status begin(sns_pair_reader *r, const char *name, sns_bytes *bytes, sns_error *err) {
+    r->bytes = bytes;
+    r->path = sns_strdup(name);
+    if (!r->path || !bytes) {
+        close_shard(r);
+        return sns_fail(err, SNS_NOMEM, "%s: no memory to read it", name);
+    }
+    r->ended = false;
+    r->shard.d = r->d;
+    r->shard.path = r->path;
+    r->shard.open = false;
+    sns_tar_stream_begin(&r->tar, r->path, bytes);
+    return SNS_OK;
+}
+
+sns_status sns_pair_reader_open(sns_pair_reader *r, const char *name, sns_error *err) {
+    sns_bytes *bytes;
+    close_shard(r);
+    sns_status s = sns_bytes_open(name, r->stop, &bytes, err);
+    return s ? s : begin(r, name, bytes, err);
+}
+
+sns_status sns_pair_reader_open_memory(sns_pair_reader *r, const char *name, const void *data,
+                                       size_t size, sns_error *err) {
+    close_shard(r);
+    return begin(r, name, sns_bytes_of_memory(name, data, size), err);
+}
+
+/* A copy of the data set's only sample; the picture changes hands. NULL: no memory. */
+static sns_pair *copy_out(const sns_dataset *d, unsigned char *picture) {
+    const sns_sample *s = &d->samples[0];
+    size_t n = s->caption_count, head = sizeof(sns_pair) + n * sizeof(sns_caption);
+    sns_pair *p = malloc(head + d->pool.size + 1);
+    if (!p) return NULL;
+    char *texts = (char *)(p->captions + n);
+    memcpy(p->captions, d->captions + s->first_caption, n * sizeof(sns_caption));
+    memcpy(texts, d->pool.data, d->pool.size);
+    texts[d->pool.size] = 0;
+    p->bytes = picture;
+    p->size = s->size;
+    p->texts = texts;
+    p->name = texts + s->name;
+    p->concept_name = s->concept_name == SNS_NO_NAME ? "" : texts + s->concept_name;
+    p->concept = s->concept;
+    p->flip = s->flip;
+    p->caption_count = (uint32_t)n;
+    p->memory = head + d->pool.size + 1 + s->size;
+    atomic_init(&p->holders, 1);
+    return p;
+}
+
+/* Close the open sample; *pair <- it, unless it was left out. */
+static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *err) {
+    sns_dataset *d = r->d;
+    sns_status s = sns_shard_close(&r->shard, err);
+    if (!s && d->count) {
+        *pair = copy_out(d, r->picture);
+        if (*pair)
+            r->picture = NULL;
+        else
+            s = sns_fail(err, SNS_NOMEM, "%s: no memory for a sample", r->path);
+    }
+    d->count = d->caption_count = 0;
+    sns_strbuf_clear(&d->pool);
+    free(r->picture);
+    r->picture = NULL;
+    return s;
+}
+
+/* The held member goes into the open sample. */
+static sns_status add_member(sns_pair_reader *r, sns_error *err) {
+    sns_tar_entry e = {r->member.name, r->member.data, r->member.size};
+    sns_status s = sns_shard_add(&r->shard, &e, err);
+    if (sns_shard_is_picture(e.name)) {
+        free(r->picture);
+        r->picture = r->member.data;
+    } else {
+        free(r->member.data);
+    }
+    r->member = (sns_tar_member){0};
+    return s;
+}
+
+/* Hold the next good member; told about the others. */
+static sns_status next_member(sns_pair_reader *r, sns_error *err) {
+    sns_error why = {0};
+    for (;;) {
+        sns_status s = sns_tar_stream_next(&r->tar, sns_shard_wants, &r->member, &r->ended, &why);
+        if (!s) return SNS_OK;
+        if (s != SNS_FORMAT && s != SNS_LIMIT) return sns_fail(err, s, "%s", why.message);
+        sns_dataset_skip(r->d, "%s", why.message);
+    }
+}
+
+sns_status sns_pair_reader_next(sns_pair_reader *r, sns_pair **pair, sns_error *err) {
+    *pair = NULL;
+    sns_status s = SNS_OK;
+    while (r->bytes && !s && !*pair) {
+        if (!r->member.data && !r->ended && (s = next_member(r, err))) break;
+        if (r->ended) {
+            s = close_sample(r, pair, err);
+            close_shard(r);
+        } else {
+            if (sns_shard_starts_new(&r->shard, r->member.name)) s = close_sample(r, pair, err);
+            if (!s) s = add_member(r, err);
+        }
+    }
+    if (s) {
+        sns_pair_release(*pair);
+        *pair = NULL;
+        close_shard(r);
+    }
+    return s;
+}
+
+const sns_dataset *sns_pair_reader_langs(const sns_pair_reader *r) {
+    return r->d;
+}
+
+size_t sns_pair_reader_add_lang(sns_pair_reader *r, const char *name) {
+    return sns_dataset_lang_index(r->d, name);
+}
+
+void sns_pair_reader_truncate_langs(sns_pair_reader *r, size_t n) {
+    if (n < r->d->lang_count) r->d->lang_count = n;
+}
