@@ -195,7 +195,9 @@ static void bad_streams_get_one_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_streams_end_the_same), /* first: forks */
-        cmocka_unit_test(every_step_can_be_resumed), cmocka_unit_test(a_command_is_a_shard),
+        cmocka_unit_test(every_step_can_be_resumed),
+        cmocka_unit_test(a_command_is_a_shard),
+        cmocka_unit_test(a_batch_in_pieces_has_the_same_samples),
         cmocka_unit_test(a_command_that_fails_keeps_the_checkpoint),
         cmocka_unit_test(bad_streams_get_one_line)};
     return cmocka_run_group_tests(tests, make_set, free_set);
