@@ -9,14 +9,14 @@
 
 typedef struct values {
     cli_list data;
-    const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss;
+    const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss, *teacher;
     const char *vision, *text, *resnet_layers;
     int64_t resnet_width, image_px, patch_px, vision_width, vision_layers, vision_heads, text_width,
         text_layers, text_heads, embed, context;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
-        layer_decay, save_minutes, patch_drop, patch_drop_until;
+        layer_decay, distill_affinity, distill_features, save_minutes, patch_drop, patch_drop_until;
     bool lock_image, no_flip, squash, resume, bf16, checkpoint_activations;
 } values;
 
@@ -104,6 +104,8 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->log_every = (size_t)v->log_every, o->val_every = (size_t)v->val_every;
     o->shuffle = (size_t)v->shuffle;
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
+    o->teacher_dir = v->teacher, o->distill_affinity = v->distill_affinity;
+    o->distill_features = v->distill_features;
     o->layer_decay = v->layer_decay, o->lock_image = v->lock_image;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->patch_drop = v->patch_drop, o->patch_drop_until = v->patch_drop_until;
@@ -172,6 +174,15 @@ static const cli_option options[] = {
      NULL},
     {0, "init", CLI_STRING, "DIR", NULL, "start from the weights of this model", AT(init), 0, 0,
      NULL},
+    {0, "teacher", CLI_STRING, "DIR", NULL,
+     "learn from this model's vectors of every batch too; it may have any geometry and vocabulary",
+     AT(teacher), 0, 0, NULL},
+    {0, "distill-affinity", CLI_FLOAT, "X", "1",
+     "weight of the divergence between the teacher's similarities and the student's",
+     AT(distill_affinity), 0, 1e6, NULL},
+    {0, "distill-features", CLI_FLOAT, "X", "1",
+     "weight of the distance between the teacher's vectors and the student's", AT(distill_features),
+     0, 1e6, NULL},
     {0, "lock-image", CLI_FLAG, NULL, NULL,
      "the image tower of --init stays as it is and only texts learn (LiT): less time and memory",
      AT(lock_image), 0, 0, NULL},

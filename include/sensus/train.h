@@ -67,6 +67,10 @@ typedef struct sns_train_options {
     const char *init_dir;      /* start from this model's weights and geometry; NULL: random */
     const char *config_dir;    /* take the geometry from this folder's config.json; NULL: below */
 
+    const char *teacher_dir; /* learn from this model's vectors too; any layout that is read */
+    double distill_affinity; /* weight of the similarities' divergence from the teacher's; 1 */
+    double distill_features; /* weight of the vectors' distance from the teacher's; 1 */
+
     sns_image_tower image_tower; /* ViT */
     sns_text_tower text_tower;   /* Transformer */
     size_t resnet_width;         /* channels after the ResNet's stem; 64 as RN50 */

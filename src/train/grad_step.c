@@ -14,6 +14,7 @@
 #include "train/grad_step.h"
 #include "base/error.h"
 #include "train/patch_drop.h"
+#include "train/teacher.h"
 #include <math.h>
 #include <time.h>
 
@@ -130,6 +131,7 @@ static sns_status whole(sns_run *r, sns_step_loss *out, sns_error *err) {
     sns_status s = next(r, &b, out, err);
     double start = now_s();
     if (!s) s = encode(r, r->tape, b, x, err);
+    if (!s) s = sns_teacher_look(r, b, err);
     if (!s) s = loss_and_feature_gradients(r, out, err);
     if (s) return s;
     double middle = now_s();
@@ -152,6 +154,7 @@ static sns_status in_pieces(sns_run *r, size_t pieces, sns_step_loss *out, sns_e
     for (size_t i = 0; i < pieces && !s; i++) {
         s = next(r, &b, out, err);
         if (!s) s = encode(r, r->look_tape, b, NULL, err);
+        if (!s) s = sns_teacher_look(r, b, err);
     }
     if (!s) s = loss_and_feature_gradients(r, out, err);
     double middle = now_s(), waited = out->wait_s;
@@ -183,6 +186,11 @@ sns_status sns_apply_gradients(sns_run *r, double loss, double *lr, double *grad
     if (clip > 0 && *grad_norm > clip) scale = clip / *grad_norm;
     *lr = sns_schedule_lr(&r->schedule, s->step);
     sns_adamw_update(&r->adamw, r->k, &r->layout, s->step, *lr, scale, s->params, r->grads);
+    if (r->extra.count) {
+        sns_adamw extra = r->adamw;
+        extra.rate = NULL;
+        sns_adamw_update(&extra, r->k, &r->extra, s->step, *lr, scale, s->params, r->grads);
+    }
     float *t = r->clip->logit_scale.value.data;
     if (r->o.loss == SNS_LOSS_SOFTMAX) *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
     if (s->ema) sns_ema_update(r->k, s->ema, s->params, s->total, r->o.ema, s->step);

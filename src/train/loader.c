@@ -96,7 +96,7 @@ static sns_status stream_picture(const sns_loader_options *o, sns_batch *b, size
 }
 
 /* One of a sample's captions as tokens. */
-static sns_status load_text(const sns_loader *l, const sns_batch *b, size_t i, uint64_t counter,
+static sns_status load_text(const sns_loader *l, sns_batch *b, size_t i, uint64_t counter,
                             uint32_t *ids, size_t *count, sns_error *err) {
     sns_rng rng;
     const sns_caption *c;
@@ -111,6 +111,7 @@ static sns_status load_text(const sns_loader *l, const sns_batch *b, size_t i, u
         c = sns_dataset_caption(d, sns_caption_draw(d, b->sample[i], &l->weights, &rng));
         text = sns_dataset_text(d, c->text);
     }
+    b->captions[i] = text;
     return sns_tokenizer_encode(l->o.tokenizer, text, c->size, l->o.context, ids, count, err);
 }
 
@@ -253,7 +254,8 @@ static bool allocate(sns_loader *l) {
         b->ids = calloc(B * l->o.context, sizeof *b->ids);
         b->starts = calloc(B + 1, sizeof *b->starts);
         b->sample = calloc(B, sizeof *b->sample);
-        ok = ok && b->pixels && b->ids && b->starts && b->sample;
+        b->captions = calloc(B, sizeof *b->captions);
+        ok = ok && b->pixels && b->ids && b->starts && b->sample && b->captions;
         if (!l->o.stream) continue;
         b->pairs = calloc(B + SNS_LOADER_SPARES, sizeof *b->pairs);
         ok = ok && b->pairs;
@@ -326,6 +328,7 @@ void sns_loader_free(sns_loader *l) {
         free(l->slot[i].sample);
         release_pairs(l, &l->slot[i]);
         free(l->slot[i].pairs);
+        free(l->slot[i].captions);
     }
     release_step(l);
     free(l->pairs);

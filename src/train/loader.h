@@ -14,11 +14,12 @@
 /* A batch or a piece of one, n = count, ready for the towers. Texts are packed: text i is
  * ids[starts[i] ... starts[i+1]). */
 typedef struct sns_batch {
-    float *pixels;    /* [n, 3, S, S] */
-    uint32_t *ids;    /* [starts[n]], at most n * context */
-    size_t *starts;   /* [n + 1] */
-    uint32_t *sample; /* [n]; not of a stream */
-    sns_pair **pairs; /* [n + spares] of a stream */
+    float *pixels;         /* [n, 3, S, S] */
+    uint32_t *ids;         /* [starts[n]], at most n * context */
+    size_t *starts;        /* [n + 1] */
+    uint32_t *sample;      /* [n]; not of a stream */
+    const char **captions; /* [n]: the texts themselves, NUL-terminated; borrowed */
+    sns_pair **pairs;      /* [n + spares] of a stream */
     size_t spares;
     sns_stream_position at; /* of a stream */
     size_t first, count;    /* places first ... first + count - 1 of the step's batch */

@@ -5,12 +5,16 @@
  * sns_tape_backward in images->grad and texts->grad. */
 #ifndef SNS_TRAIN_OBJECTIVE_H
 #define SNS_TRAIN_OBJECTIVE_H
-#include "model/layers.h"
+#include "train/affinity_loss.h"
 #include <sensus/train.h>
 
 typedef struct sns_objective {
     sns_loss loss;
     const sns_param *logit_scale, *logit_bias; /* logit_bias: SNS_LOSS_SIGMOID only */
+    /* Distillation: added to the loss with these weights; 0: left out. */
+    float affinity, features;
+    sns_teacher_view teacher;              /* of the same batch */
+    const sns_param *image_map, *text_map; /* [teacher.width, E]; NULL: the widths are equal */
 } sns_objective;
 
 /* images, texts [B, E], rows of length 1, row i of one belongs to row i of the other. *correct

@@ -6,6 +6,7 @@
 #include "prep/tokenizer_copy.h"
 #include "train/fine_tune.h"
 #include "train/sampler.h"
+#include "train/teacher.h"
 #include "train/train_stream.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,8 @@ void sns_train_defaults(sns_train_options *o) {
                              .clip_norm = 1,
                              .warmup = 500,
                              .layer_decay = 1,
+                             .distill_affinity = 1,
+                             .distill_features = 1,
                              .patch_drop_until = 0.9,
                              .crop_scale = 0.6,
                              .crop_aspect = 4.0 / 3,
@@ -64,6 +67,9 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "layer decay %g: must be in (0, 1]", o->layer_decay);
     if (o->lock_image && !o->init_dir)
         return sns_fail(err, SNS_ARG, "a locked image tower needs a model to start from");
+    if (!(o->distill_affinity >= 0 && o->distill_affinity <= 1e6) ||
+        !(o->distill_features >= 0 && o->distill_features <= 1e6))
+        return sns_fail(err, SNS_ARG, "a weight of distillation is out of range");
     if (!(o->ema >= 0 && o->ema < 1))
         return sns_fail(err, SNS_ARG, "ema %g: must be in [0, 1)", o->ema);
     if (!(o->crop_aspect >= 1 && o->crop_aspect <= 4) || !(o->grayscale >= 0 && o->grayscale <= 1))
@@ -171,7 +177,9 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
 static sns_status allocate_model(sns_run *r, sns_error *err) {
     sns_status s = sns_clip_layout(&r->config, &r->layout, err);
     if (s) return s;
-    size_t n = r->layout.total, bytes = n * sizeof(float);
+    size_t more;
+    if ((s = sns_teacher_open(r, &more, err))) return s;
+    size_t n = r->layout.total + more, bytes = n * sizeof(float);
     sns_train_state *t = &r->state;
     t->total = n;
     t->params = sns_aligned_calloc(bytes);
@@ -184,7 +192,10 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
         return sns_fail(err, SNS_NOMEM, "no memory for %zu parameters", n);
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
-    r->objective = (sns_objective){r->o.loss, &r->clip->logit_scale, &r->clip->logit_bias};
+    r->objective = (sns_objective){.loss = r->o.loss,
+                                   .logit_scale = &r->clip->logit_scale,
+                                   .logit_bias = &r->clip->logit_bias};
+    if ((s = sns_teacher_bind(r, err))) return s;
     if ((s = sns_clip_new(&r->config, &r->averaged, err))) return s;
     return sns_clip_bind(r->averaged, &r->layout, t->ema ? t->ema : t->params, NULL, err);
 }
@@ -291,11 +302,12 @@ static void set_identity(sns_run *r) {
     t->batch = r->o.batch;
     t->data = r->stream ? sns_stream_fingerprint(r->stream) : sns_dataset_fingerprint(r->data);
     snprintf(t->geometry, sizeof t->geometry,
-             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s%s", c->image_px, c->patch_px,
-             r->preprocess.resize_both ? " squash" : "", c->vision.width, c->vision.layers,
-             c->vision.heads, c->vision.mlp, c->text.width, c->text.layers, c->text.heads,
-             c->text.mlp, c->embed, c->context, c->vocab,
-             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "", towers);
+             "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s%s%s%.8s", c->image_px,
+             c->patch_px, r->preprocess.resize_both ? " squash" : "", c->vision.width,
+             c->vision.layers, c->vision.heads, c->vision.mlp, c->text.width, c->text.layers,
+             c->text.heads, c->text.mlp, c->embed, c->context, c->vocab,
+             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "", towers,
+             r->teacher ? " taught by " : "", r->teacher ? sns_teacher_name(r->teacher) : "");
 }
 
 /* Initial weights, or those of the newest checkpoint. */
@@ -315,6 +327,7 @@ static sns_status set_start(sns_run *r, sns_error *err) {
     }
     r->checkpoint[0] = 0;
     sns_status s = SNS_OK;
+    sns_teacher_init(r);
     if (r->o.init_dir)
         s = sns_run_read_init(r, err);
     else
@@ -419,6 +432,7 @@ void sns_run_close(sns_run *r) {
     sns_aligned_free(r->state.v);
     sns_aligned_free(r->state.ema);
     sns_layout_free(&r->layout);
+    sns_teacher_close(r);
     sns_dataset_free(r->data);
     sns_dataset_free(r->val);
     free(r->concepts);

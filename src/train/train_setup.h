@@ -18,6 +18,8 @@ typedef struct sns_features {
 /* Where pieces of batches come from: sns_loader_next, or a test's own. */
 typedef sns_status sns_next_piece_fn(void *pieces, const sns_batch **out, sns_error *err);
 
+typedef struct sns_teacher sns_teacher; /* teacher.c */
+
 typedef struct sns_run {
     sns_train_options o; /* with defaults that depend on others filled in */
     const sns_kernels *k;
@@ -26,6 +28,8 @@ typedef struct sns_run {
     sns_clip_config config;
     sns_preprocess preprocess;
     sns_layout layout;
+    sns_layout extra; /* what learns beside the model, after layout.total in the blocks; borrowed */
+    sns_teacher *teacher;      /* NULL: none */
     sns_clip *clip, *averaged; /* averaged: bound to what ships, without gradients */
     sns_objective objective;   /* of clip's temperature and bias */
     float *grads;

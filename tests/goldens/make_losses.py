@@ -4,7 +4,7 @@
   make_losses.py      rewrite tests/goldens/losses.safetensors
 
 Features are unit rows, as the towers' normalised outputs are. Written from the papers: Zhai et al. 2023
-(sigmoid).
+(sigmoid); Wu et al. 2023 and Yang et al. 2024 (affinity, feature regression through a linear map).
 """
 import os
 
@@ -31,10 +31,30 @@ def sigmoid(out, g, name, B, E, t, b):
         out[f"{name}.{key}"] = x.detach().float()
 
 
+def distillation(out, g, name, B, E, W, t, teacher_scale):
+    I, T = (leaf(F.normalize(torch.randn(B, E, generator=g), dim=-1)) for _ in range(2))
+    U, V = (F.normalize(torch.randn(B, W, generator=g), dim=-1) for _ in range(2))
+    M, t = leaf(torch.randn(W, E, generator=g) / E ** 0.5), leaf(torch.tensor(t))
+    S, P = I @ T.T * t.exp(), U @ V.T * teacher_scale
+    affinity = sum(F.kl_div(s.log_softmax(1), p.softmax(1), reduction="batchmean") for s, p in ((S, P), (S.T, P.T))) / 2
+    feature = ((I @ M.T - U) ** 2).sum(1).mean()
+    affinity.backward()
+    for key, x in dict(images=I, texts=T, scale=t, teacher_images=U, teacher_texts=V, map=M,
+                       teacher_scale=torch.tensor(teacher_scale), loss=affinity, dimages=I.grad, dtexts=T.grad,
+                       dscale=t.grad).items():
+        out[f"{name}.{key}"] = x.detach().float().clone()
+    I.grad = None
+    feature.backward()
+    for key, x in dict(feature_loss=feature, feature_dimages=I.grad, feature_dmap=M.grad).items():
+        out[f"{name}.{key}"] = x.detach().float()
+
+
 def main():
     g, out = torch.Generator().manual_seed(20), {}
     sigmoid(out, g, "sigmoid", 7, 5, 2.302585, -10.0)
     sigmoid(out, g, "sigmoid_late", 33, 8, 4.7, -16.5)
+    distillation(out, g, "distill", 37, 6, 9, 2.5, 20.0)
+    distillation(out, g, "distill_blocks", 150, 4, 4, 1.0, 50.0)
     save(os.path.join(HERE, "losses.safetensors"), out)
 
 
