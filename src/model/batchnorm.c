@@ -13,6 +13,7 @@
 
 static const float EPS = 1e-5f;
 static const double MOMENTUM = 0.1;
+enum { BLOCK_ROWS = 16 }; /* summed in f32 */
 
 typedef struct batchnorm {
     sns_tensor *x, *y, *residual;
@@ -56,22 +57,34 @@ static void chunk_gradients(const batchnorm *n, size_t first, size_t rows, float
     }
 }
 
-/* total [2 C] <- the chunks' sums, each in f32, added up in order in double; false: no memory. */
+/* sums [2 C] <- those of a chunk: a few rows in f32, these in double. block [2 C]: scratch. */
+static void sum_chunk(const batchnorm *n, chunk_fn sum, size_t first, size_t rows, double *sums,
+                      float *block) {
+    size_t C = n->x->cols;
+    memset(sums, 0, 2 * C * sizeof *sums);
+    for (size_t r = first; r < first + rows; r += BLOCK_ROWS) {
+        size_t left = first + rows - r;
+        memset(block, 0, 2 * C * sizeof *block);
+        sum(n, r, left < BLOCK_ROWS ? left : BLOCK_ROWS, block, block + C);
+        for (size_t c = 0; c < 2 * C; c++) sums[c] += (double)block[c];
+    }
+}
+
+/* total [2 C] <- the chunks' sums, added up in their order; false: no memory. */
 static bool sum_chunks(sns_tape *t, const batchnorm *n, chunk_fn sum, double *total) {
     size_t N = n->x->rows, C = n->x->cols, step = sns_chunk_rows(C);
     size_t chunks = sns_chunk_count(N, step);
     sns_arena_mark mark = sns_arena_get_mark(sns_tape_arena(t));
-    float *partial = sns_tape_alloc(t, chunks * 2 * C * sizeof *partial);
-    if (!partial) return false;
+    double *partial = sns_tape_alloc(t, chunks * 2 * C * sizeof *partial);
+    float *block = sns_tape_alloc(t, chunks * 2 * C * sizeof *block);
+    if (!partial || !block) return false;
 #pragma omp parallel for schedule(static) if (chunks > 1)
-    for (size_t i = 0; i < chunks; i++) {
-        float *a = partial + i * 2 * C;
-        memset(a, 0, 2 * C * sizeof *a);
-        sum(n, i * step, sns_chunk_end(i * step, step, N) - i * step, a, a + C);
-    }
+    for (size_t i = 0; i < chunks; i++)
+        sum_chunk(n, sum, i * step, sns_chunk_end(i * step, step, N) - i * step,
+                  partial + i * 2 * C, block + i * 2 * C);
     memset(total, 0, 2 * C * sizeof *total);
     for (size_t i = 0; i < chunks; i++)
-        for (size_t c = 0; c < 2 * C; c++) total[c] += (double)partial[i * 2 * C + c];
+        for (size_t c = 0; c < 2 * C; c++) total[c] += partial[i * 2 * C + c];
     sns_arena_release(sns_tape_arena(t), mark);
     return true;
 }
