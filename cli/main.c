@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const cli_command cli_classify, cli_embed, cli_eval_retrieval, cli_eval_zero_shot, cli_index,
+extern const cli_command cli_classify, cli_data_build, cli_data_duplicates, cli_data_overlap,
+    cli_data_show, cli_data_stats, cli_embed, cli_eval_retrieval, cli_eval_zero_shot, cli_index,
     cli_model_average, cli_model_info, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
@@ -14,6 +15,11 @@ static const cli_entry table[] = {
     {"search", "find pictures by words and pictures", &cli_search},
     {"classify", "say which of some labels fits a picture", &cli_classify},
     {"embed", "turn pictures or texts into vectors", &cli_embed},
+    {"data build", "write training data as tar shards", &cli_data_build},
+    {"data show", "look at random samples of training data", &cli_data_show},
+    {"data stats", "count and measure training data", &cli_data_stats},
+    {"data duplicates", "find pictures that repeat", &cli_data_duplicates},
+    {"data overlap", "find pictures that two sets share", &cli_data_overlap},
     {"train", "learn a model from pairs of pictures and texts", &cli_train},
     {"eval retrieval", "measure how well texts and pictures find each other", &cli_eval_retrieval},
     {"eval zero-shot", "measure classification by the names of classes", &cli_eval_zero_shot},

@@ -87,10 +87,16 @@ static int write_sheets(const search *s, const values *v) {
     int code = CLI_DONE;
     cli_section *sections = calloc(s->count, sizeof *sections);
     if (!sections) return cli_failf("out of memory");
-    for (size_t i = 0; i < s->count; i++)
-        sections[i] = (cli_section){s->answers[i].title, &s->answers[i].hits};
-    if (v->html) code = cli_sheet_html(v->html, sections, s->count);
+    for (size_t i = 0; i < s->count; i++) {
+        cli_card *cards = cli_cards_of_hits(&s->answers[i].hits);
+        if (!cards) code = cli_failf("out of memory");
+        sections[i] = (cli_section){s->answers[i].title,
+                                    ", nearest first; the number is the cosine.", cards,
+                                    cards ? s->answers[i].hits.count : 0};
+    }
+    if (v->html && !code) code = cli_sheet_html(v->html, sections, s->count);
     if (v->png && !code && cli_sheet_png(v->png, sections, s->count, &err)) code = cli_fail(&err);
+    for (size_t i = 0; i < s->count; i++) free((void *)sections[i].cards);
     free(sections);
     return code;
 }

@@ -2,12 +2,32 @@
 #ifndef SENSUS_CLI_SHEET_H
 #define SENSUS_CLI_SHEET_H
 #include <sensus/catalog.h>
+#include <sensus/image.h>
+#include <stdbool.h>
 
-/* What was found for one query. */
+/* One picture: a file, or its bytes. */
+typedef struct cli_card {
+    const char *path;  /* of the file, or a name */
+    const void *bytes; /* NULL: read the file */
+    size_t size;
+    const char *caption; /* NULL: its rank and the file's name */
+    const char *more;    /* of a page only: what else there is to say, in lines; NULL: nothing */
+    float score;         /* cosine; shown when has_score */
+    bool has_score;
+} cli_card;
+
+/* What was found for one query, or anything else with a title. */
 typedef struct cli_section {
     const char *title;
-    const sns_hits *hits;
+    const char *note; /* below the title, on a page; "%zu pictures" go before it */
+    const cli_card *cards;
+    size_t count;
 } cli_section;
+
+/* The cards of found pictures, malloc'd; NULL: no memory. */
+cli_card *cli_cards_of_hits(const sns_hits *hits);
+/* The picture of a card, reduced when it is far larger than target_px. */
+sns_status cli_card_image(const cli_card *card, size_t target_px, sns_image *out, sns_error *err);
 
 /* A page that needs nothing but itself: thumbnails are data URIs. Pictures that can't be read any
  * more stay as empty frames. Returns an exit code. */

@@ -42,6 +42,7 @@ static const char style[] =
     "i{display:block;height:100%;background:var(--mark)}\n"
     ".what{padding:.55rem .75rem .7rem;display:grid;grid-template-columns:1fr auto;gap:0 .6rem}\n"
     ".name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:550}\n"
+    ".more{grid-column:1/-1;color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}\n"
     ".score{font-variant-numeric:tabular-nums;color:var(--soft)}\n"
     "</style>\n";
 
@@ -82,17 +83,29 @@ static void put_file_uri(FILE *out, const char *path) {
     }
 }
 
-static void put_card(FILE *out, const sns_hit *hit, size_t rank) {
+/* The card's picture as JPEG, its longer side at most THUMBNAIL_PX. */
+static sns_status thumbnail(const cli_card *card, uint8_t **bytes, size_t *size) {
+    sns_image image = {0}, small = {0};
+    if (!card->bytes) return sns_thumbnail_jpeg(card->path, THUMBNAIL_PX, bytes, size, NULL);
+    sns_status s = cli_card_image(card, THUMBNAIL_PX, &image, NULL);
+    size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
+    if (!s && longer > THUMBNAIL_PX) {
+        w = w * THUMBNAIL_PX / longer;
+        h = h * THUMBNAIL_PX / longer;
+        s = sns_image_resize(&image, w ? w : 1, h ? h : 1, &small, NULL);
+    }
+    if (!s)
+        s = sns_image_encode_jpeg(small.rgb ? &small : &image, 85, card->path, bytes, size, NULL);
+    sns_image_free(&small);
+    sns_image_free(&image);
+    return s;
+}
+
+static void put_frame(FILE *out, const cli_card *card, const char *name) {
     uint8_t *bytes = NULL;
     size_t size = 0;
-    const char *slash = strrchr(hit->path, '/'), *name = slash ? slash + 1 : hit->path;
-    float width = hit->score < 0 ? 0 : hit->score > 1 ? 100 : 100 * hit->score;
-    fputs("<li><a href=\"", out);
-    put_file_uri(out, hit->path);
-    fputs("\" title=\"", out);
-    put_html(out, hit->path);
-    fputs("\"><div class=\"frame\">", out);
-    if (sns_thumbnail_jpeg(hit->path, THUMBNAIL_PX, &bytes, &size, NULL)) {
+    fputs("<div class=\"frame\">", out);
+    if (thumbnail(card, &bytes, &size)) {
         fputs("can\u2019t be read", out);
     } else {
         fputs("<img alt=\"", out);
@@ -101,21 +114,47 @@ static void put_card(FILE *out, const sns_hit *hit, size_t rank) {
         put_base64(out, bytes, size);
         fputs("\">", out);
     }
-    fprintf(out, "</div><div class=\"bar\"><i style=\"width:%.1f%%\"></i></div>", (double)width);
-    fprintf(out, "<div class=\"what\"><span class=\"name\">%zu. ", rank);
-    put_html(out, name);
-    fprintf(out, "</span><span class=\"score\">%.3f</span></div></a></li>\n", (double)hit->score);
+    fputs("</div>", out);
     free(bytes);
+}
+
+static void put_score(FILE *out, float score) {
+    float width = score < 0 ? 0 : score > 1 ? 100 : 100 * score;
+    fprintf(out, "<div class=\"bar\"><i style=\"width:%.1f%%\"></i></div>", (double)width);
+}
+
+static void put_card(FILE *out, const cli_card *card, size_t rank) {
+    const char *slash = strrchr(card->path, '/'), *name = slash ? slash + 1 : card->path;
+    fputs("<li><a", out);
+    if (!card->bytes) {
+        fputs(" href=\"", out);
+        put_file_uri(out, card->path);
+        fputs("\"", out);
+    }
+    fputs(" title=\"", out);
+    put_html(out, card->path);
+    fputs("\">", out);
+    put_frame(out, card, card->caption ? card->caption : name);
+    if (card->has_score) put_score(out, card->score);
+    fputs("<div class=\"what\"><span class=\"name\">", out);
+    if (!card->caption) fprintf(out, "%zu. ", rank);
+    put_html(out, card->caption ? card->caption : name);
+    fputs("</span>", out);
+    if (card->has_score) fprintf(out, "<span class=\"score\">%.3f</span>", (double)card->score);
+    if (card->more) {
+        fputs("<span class=\"more\">", out);
+        put_html(out, card->more);
+        fputs("</span>", out);
+    }
+    fputs("</div></a></li>\n", out);
 }
 
 static void put_section(FILE *out, const cli_section *s) {
     fputs("<header><h1>", out);
     put_html(out, s->title);
-    fprintf(out,
-            "</h1><p>%zu picture%s by sensus, nearest first; the number is the cosine.</p>"
-            "</header>\n<ol>\n",
-            s->hits->count, s->hits->count == 1 ? "" : "s");
-    for (size_t i = 0; i < s->hits->count; i++) put_card(out, &s->hits->items[i], i + 1);
+    fprintf(out, "</h1><p>%zu picture%s by sensus%s</p></header>\n<ol>\n", s->count,
+            s->count == 1 ? "" : "s", s->note);
+    for (size_t i = 0; i < s->count; i++) put_card(out, &s->cards[i], i + 1);
     fputs("</ol>\n", out);
 }
 

@@ -13,7 +13,7 @@ enum {
     GAP = 16,
     TITLE = 26,
     NAME = 13,
-    MAX_HITS = 400,
+    MAX_CARDS = 400,
     HEAD = GAP + TITLE * 3 / 2 + GAP,
     MAX_HEIGHT = 30000
 };
@@ -50,12 +50,11 @@ static sns_status put_text(sns_image *sheet, const char *text, size_t size, size
 
 /* The picture inside its frame, whole, never enlarged more than twice; an unreadable one leaves the
  * frame empty. */
-static void put_picture(sns_image *sheet, const char *path, size_t x, size_t y) {
+static void put_picture(sns_image *sheet, const cli_card *c, size_t x, size_t y) {
     sns_image image = {0}, small = {0};
     const double inner = FRAME - 2 * INSET;
-    const sns_image_options o = {.target_px = FRAME};
     fill(sheet, x, y, FRAME, FRAME, card);
-    if (sns_image_load(path, &o, &image, NULL)) return;
+    if (cli_card_image(c, FRAME, &image, NULL)) return;
     double longer = (double)(image.width_px > image.height_px ? image.width_px : image.height_px);
     double scale = inner / longer < 2 ? inner / longer : 2;
     size_t w = (size_t)((double)image.width_px * scale + 0.5);
@@ -66,15 +65,19 @@ static void put_picture(sns_image *sheet, const char *path, size_t x, size_t y) 
     sns_image_free(&image);
 }
 
-static sns_status put_cell(sns_image *sheet, const sns_hit *hit, size_t rank, size_t x, size_t y,
+static sns_status put_cell(sns_image *sheet, const cli_card *c, size_t rank, size_t x, size_t y,
                            sns_error *err) {
     char score[32], name[300];
-    const char *slash = strrchr(hit->path, '/');
-    snprintf(score, sizeof score, "%.3f", (double)hit->score);
-    snprintf(name, sizeof name, "%zu. %s", rank, slash ? slash + 1 : hit->path);
-    put_picture(sheet, hit->path, x, y);
-    sns_status status = put_text(sheet, name, NAME, x, y + FRAME + 4, FRAME - 50, ink, err);
-    if (status) return status;
+    const char *slash = strrchr(c->path, '/');
+    snprintf(score, sizeof score, "%.3f", (double)c->score);
+    if (c->caption)
+        snprintf(name, sizeof name, "%s", c->caption);
+    else
+        snprintf(name, sizeof name, "%zu. %s", rank, slash ? slash + 1 : c->path);
+    put_picture(sheet, c, x, y);
+    size_t width = c->has_score ? FRAME - 50 : FRAME;
+    sns_status status = put_text(sheet, name, NAME, x, y + FRAME + 4, width, ink, err);
+    if (status || !c->has_score) return status;
     return put_text(sheet, score, NAME, x + FRAME - 38, y + FRAME + 4, 38, soft, err);
 }
 
@@ -85,7 +88,7 @@ static size_t columns_for(size_t count) {
 }
 
 static size_t shown(const cli_section *s) {
-    return s->hits->count < MAX_HITS ? s->hits->count : MAX_HITS;
+    return s->count < MAX_CARDS ? s->count : MAX_CARDS;
 }
 
 static size_t section_height(const cli_section *s, size_t columns) {
@@ -98,9 +101,23 @@ static sns_status put_section(sns_image *sheet, const cli_section *s, size_t col
     sns_status status = put_text(sheet, s->title, TITLE, GAP, y + GAP, sheet->width_px - 2 * GAP,
                                  ink, err);
     for (size_t i = 0; i < shown(s) && !status; i++)
-        status = put_cell(sheet, &s->hits->items[i], i + 1, GAP + i % columns * (FRAME + GAP),
+        status = put_cell(sheet, &s->cards[i], i + 1, GAP + i % columns * (FRAME + GAP),
                           y + HEAD + i / columns * (FRAME + CAPTION + GAP), err);
     return status;
+}
+
+sns_status cli_card_image(const cli_card *c, size_t target_px, sns_image *out, sns_error *err) {
+    const sns_image_options o = {.target_px = target_px};
+    return c->bytes ? sns_image_decode(c->bytes, c->size, c->path, &o, out, err)
+                    : sns_image_load(c->path, &o, out, err);
+}
+
+cli_card *cli_cards_of_hits(const sns_hits *hits) {
+    cli_card *cards = calloc(hits->count + 1, sizeof *cards);
+    for (size_t i = 0; cards && i < hits->count; i++)
+        cards[i] = (cli_card){
+            .path = hits->items[i].path, .score = hits->items[i].score, .has_score = true};
+    return cards;
 }
 
 sns_status cli_sheet_png(const char *file, const cli_section *sections, size_t n, sns_error *err) {

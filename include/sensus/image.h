@@ -34,6 +34,10 @@ SNS_API void sns_image_free(sns_image *image);
  * (1 to 4096; never enlarged). *bytes is malloc'd. Errors: those of sns_image_load, SNS_ARG. */
 SNS_API sns_status sns_thumbnail_jpeg(const char *path, size_t max_px, uint8_t **bytes,
                                       size_t *size, sns_error *err);
+/* A picture as JPEG, quality 1 to 100; name is only used in messages. *bytes is malloc'd. Errors:
+ * SNS_ARG (empty, a side above 65535, quality), SNS_NOMEM. */
+SNS_API sns_status sns_image_encode_jpeg(const sns_image *image, int quality, const char *name,
+                                         uint8_t **bytes, size_t *size, sns_error *err);
 /* Antialiased bicubic to width_px x height_px; out is a new image. Errors: SNS_ARG, SNS_LIMIT,
  * SNS_NOMEM. */
 SNS_API sns_status sns_image_resize(const sns_image *image, size_t width_px, size_t height_px,

@@ -62,6 +62,32 @@ sns_status sns_thumbnail_jpeg(const char *path, size_t max_px, uint8_t **bytes, 
     return s;
 }
 
+sns_status sns_image_encode_jpeg(const sns_image *image, int quality, const char *name,
+                                 uint8_t **bytes, size_t *size, sns_error *err) {
+    *bytes = NULL;
+    *size = 0;
+    if (!image->rgb || !image->width_px || !image->height_px || image->width_px > 65535 ||
+        image->height_px > 65535 || quality < 1 || quality > 100)
+        return sns_fail(err, SNS_ARG, "%s: %zu x %zu pixels, quality %d", name, image->width_px,
+                        image->height_px, quality);
+    sns_status s = sns_vips_start(err);
+    if (s) return s;
+    VipsImage *view = view_of(image), *rgb = NULL;
+    void *encoded = NULL;
+    size_t n = 0;
+    if (view && !vips_copy(view, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
+        !vips_jpegsave_buffer(rgb, &encoded, &n, "Q", quality, "strip", TRUE, NULL)) {
+        s = give_bytes(name, encoded, n, bytes, size, err);
+    } else {
+        vips_error_clear();
+        s = sns_fail(err, SNS_INTERNAL, "%s: the picture cannot be encoded", name);
+    }
+    g_free(encoded);
+    if (rgb) g_object_unref(rgb);
+    if (view) g_object_unref(view);
+    return s;
+}
+
 sns_status sns_image_save_png(const sns_image *image, const char *path, sns_error *err) {
     if (!image || !image->rgb || !image->width_px || !image->height_px ||
         image->width_px > VIPS_MAX_COORD || image->height_px > VIPS_MAX_COORD)

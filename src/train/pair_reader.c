@@ -30,6 +30,46 @@ void sns_pair_release(sns_pair *p) {
     free(p);
 }
 
+/* Append a NUL-terminated text; returns where it is. */
+static const char *put(char **at, const char *text) {
+    size_t n = strlen(text) + 1;
+    char *to = *at;
+    memcpy(to, text, n);
+    *at += n;
+    return to;
+}
+
+sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *picture) {
+    const sns_sample *s = &d->samples[i];
+    const sns_caption *captions = d->captions + s->first_caption;
+    const char *name = sns_dataset_text(d, s->name);
+    const char *concept = s->concept_name == SNS_NO_NAME ? ""
+                                                         : sns_dataset_text(d, s->concept_name);
+    size_t n = s->caption_count, bytes = sizeof(sns_pair) + n * sizeof(sns_caption);
+    bytes += strlen(name) + 1 + strlen(concept) + 1;
+    for (size_t c = 0; c < n; c++) bytes += captions[c].size + 1;
+    sns_pair *p = malloc(bytes);
+    if (!p) return NULL;
+    char *texts = (char *)(p->captions + n), *at = texts;
+    for (size_t c = 0; c < n; c++) {
+        p->captions[c] = captions[c];
+        p->captions[c].text = (size_t)(at - texts);
+        memcpy(at, sns_dataset_text(d, captions[c].text), captions[c].size + 1);
+        at += captions[c].size + 1;
+    }
+    p->bytes = picture;
+    p->size = picture ? s->size : 0;
+    p->texts = texts;
+    p->name = put(&at, name);
+    p->concept_name = put(&at, concept);
+    p->concept = s->concept;
+    p->flip = s->flip;
+    p->caption_count = (uint32_t)n;
+    p->memory = bytes + p->size;
+    atomic_init(&p->holders, 1);
+    return p;
+}
+
 sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn, void *user) {
     sns_pair_reader *r = calloc(1, sizeof *r);
     if (r) r->d = sns_dataset_new(warn, user);
@@ -88,35 +128,12 @@ sns_status sns_pair_reader_open_memory(sns_pair_reader *r, const char *name, con
     return begin(r, name, sns_bytes_of_memory(name, data, size), err);
 }
 
-/* A copy of the data set's only sample; the picture changes hands. NULL: no memory. */
-static sns_pair *copy_out(const sns_dataset *d, unsigned char *picture) {
-    const sns_sample *s = &d->samples[0];
-    size_t n = s->caption_count, head = sizeof(sns_pair) + n * sizeof(sns_caption);
-    sns_pair *p = malloc(head + d->pool.size + 1);
-    if (!p) return NULL;
-    char *texts = (char *)(p->captions + n);
-    memcpy(p->captions, d->captions + s->first_caption, n * sizeof(sns_caption));
-    memcpy(texts, d->pool.data, d->pool.size);
-    texts[d->pool.size] = 0;
-    p->bytes = picture;
-    p->size = s->size;
-    p->texts = texts;
-    p->name = texts + s->name;
-    p->concept_name = s->concept_name == SNS_NO_NAME ? "" : texts + s->concept_name;
-    p->concept = s->concept;
-    p->flip = s->flip;
-    p->caption_count = (uint32_t)n;
-    p->memory = head + d->pool.size + 1 + s->size;
-    atomic_init(&p->holders, 1);
-    return p;
-}
-
 /* Close the open sample; *pair <- it, unless it was left out. */
 static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *err) {
     sns_dataset *d = r->d;
     sns_status s = sns_shard_close(&r->shard, err);
     if (!s && d->count) {
-        *pair = copy_out(d, r->picture);
+        *pair = sns_pair_copy(d, 0, r->picture);
         if (*pair)
             r->picture = NULL;
         else

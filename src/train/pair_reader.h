@@ -22,6 +22,10 @@ typedef struct sns_pair {
 sns_pair *sns_pair_hold(sns_pair *p);
 void sns_pair_release(sns_pair *p); /* NULL is fine */
 
+/* Sample i of a data set on its own; `picture` (malloc'd, the sample's size; NULL: it is in the
+ * file of its name) changes hands. NULL: no memory, and picture stays the caller's. */
+sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *picture);
+
 typedef struct sns_pair_reader sns_pair_reader;
 
 /* stop: see sns_bytes_open. warn is told of every sample that is left out. NULL: no memory. */

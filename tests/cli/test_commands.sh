@@ -316,5 +316,72 @@ expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t
 json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
+# ---- training data ----
+"$python" - "$work/set" <<'PY'
+import os, struct, sys, zlib
+os.makedirs(os.path.join(sys.argv[1], "cats"))
+def png(path, seed, side=24):
+    rows = b"".join(b"\0" + bytes((seed * 37 + x * (3 + seed) + y * 5) % 256 for x in range(side * 3))
+                    for y in range(side))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+for i in range(4):
+    png(os.path.join(sys.argv[1], "cats", "cat-%d.png" % i), i)
+png(os.path.join(sys.argv[1], "a <dog>.png"), 0)
+PY
+expect 2 data
+err_has "needs a second word: build show stats duplicates overlap"
+for command in build show stats duplicates overlap; do
+    expect 0 data $command -h
+    out_has "usage: sensus data $command"
+    quiet
+done
+expect 2 data build "$work/set"
+err_has "say what to write"
+expect 2 data build -o "$work/s.tar" "$work/set"
+err_has "{}"
+expect 0 data build -o "$work/shards/s-{}.tar" --shard-samples 3 --json "$work/set"
+json_lines samples captions skipped shards bytes
+out_has '"samples": 5, "captions": 5, "skipped": 0, "shards": 2'
+quiet
+expect 1 data build -o "$work/x-{}.tar" "$work/nothing-here"
+err_has "nothing-here"
+err_lines 1
+[ ! -e "$work/x-000000.tar" ] || fail "a failed build leaves a shard"
+expect 0 data stats --json "$work/shards/s-{000000..000001}.tar"
+json_lines samples captions concepts skipped unreadable bytes caption_characters captions_per_sample width_px height_px languages
+out_has '"samples": 5'
+expect 0 data stats "pipe:cat $work/shards/s-000001.tar"
+out_has "samples                2"
+expect 1 data stats "pipe:cat $work/shards/s-000001.tar; echo broken cable >&2; exit 4"
+err_has "exit status 4: broken cable"
+err_lines 1
+expect 1 data stats "$work/shards/s-{000000..000002}.tar"
+err_has "s-000002.tar"
+expect 0 data show --json -n 3 "$work/shards/*.tar"
+json_lines name concept captions
+[ "$(wc -l < "$out")" = 3 ] || fail "three samples"
+expect 0 data show -n 5 "$work/set"
+out_has "a <dog>"
+expect 0 data show -o "$work/data.html" "$work/set"
+grep -qF 'a &lt;dog&gt;' "$work/data.html" || fail "the sheet lacks a caption"
+grep -qF 'data:image/jpeg;base64' "$work/data.html" || fail "the sheet lacks pictures"
+expect 0 data show -o "$work/data.png" "$work/shards/*.tar"
+[ -s "$work/data.png" ] || fail "no sheet"
+expect 2 data show -o "$work/data.gif" "$work/set"
+expect 0 data duplicates "$work/set"
+out_has "1 of 5 pictures repeat another, 1 of them to the pixel"
+expect 0 data duplicates --json "$work/shards/*.tar"
+json_lines a b exact difference
+out_has '"exact": true'
+expect 0 data overlap "$work/shards/*.tar" "$work/set/cats"
+out_has "4 of 4 pictures are also among the other 5, 4 of them the same to the pixel"
+expect 2 data overlap "$work/set"
+head -c 1300 "$work/shards/s-000000.tar" > "$work/cut.tar"
+expect 1 data stats "$work/cut.tar"
+err_has "cut off at byte"
 [ $failures = 0 ] || echo "$failures failures" >&2
 [ $failures = 0 ]
