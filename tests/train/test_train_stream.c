@@ -172,6 +172,31 @@ static void a_command_that_fails_keeps_the_checkpoint(void **state) {
     assert_int_equal(access(file, R_OK), 0);
 }
 
+static void a_loss_that_explodes_keeps_the_checkpoint(void **state) {
+    (void)state;
+    sns_train_options o;
+    sns_train_result r;
+    sns_error err;
+    const char *data;
+    char out[5000], file[5100];
+    options(&data, out, "explodes", &o);
+    o.steps = 4;
+    if (sns_train(&o, &r, &err)) fail_msg("%s", err.message);
+    o.resume = 1;
+    o.steps = 12;
+    o.warmup = 0;
+    o.lr = o.min_lr = 1e30;
+    assert_int_equal(sns_train(&o, &r, &err), SNS_FORMAT);
+    assert_non_null(strstr(err.message, "checkpoint-00000004.safetensors"));
+    snprintf(file, sizeof file, "%s/checkpoint-00000004.safetensors", out);
+    assert_int_equal(access(file, R_OK), 0);
+    o.lr = 1e-3;
+    o.min_lr = 0;
+    if (sns_train(&o, &r, &err)) fail_msg("%s", err.message);
+    assert_int_equal(r.first_step, 4);
+    assert_true(isfinite(r.loss));
+}
+
 static void bad_streams_get_one_line(void **state) {
     (void)state;
     sns_train_options o, good;
@@ -188,6 +213,10 @@ static void bad_streams_get_one_line(void **state) {
     REFUSED(SNS_ARG, "how many steps", o.steps = 0);
     REFUSED(SNS_MISSING, "/nonexistent/0.tar", o.data = &missing);
     REFUSED(SNS_ARG, "larger than the data: 29 samples", o.batch = 40);
+    char same[6000];
+    const char *one = same;
+    snprintf(same, sizeof same, "%s/toy-{0,0,0}.tar", set.dir);
+    REFUSED(SNS_ARG, "as many different concepts", o.data = &one);
     REFUSED(SNS_UNSUPPORTED, "toy.jsonl", (missing = set.manifest, o.data = &missing));
     REFUSED(SNS_MISSING, "no-val", o.val = "/nonexistent/no-val.tar");
 }
@@ -199,6 +228,7 @@ int main(void) {
         cmocka_unit_test(a_command_is_a_shard),
         cmocka_unit_test(a_batch_in_pieces_has_the_same_samples),
         cmocka_unit_test(a_command_that_fails_keeps_the_checkpoint),
+        cmocka_unit_test(a_loss_that_explodes_keeps_the_checkpoint),
         cmocka_unit_test(bad_streams_get_one_line)};
     return cmocka_run_group_tests(tests, make_set, free_set);
 }
