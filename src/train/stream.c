@@ -34,7 +34,8 @@ struct sns_stream {
     size_t step;     /* batches made, over all epochs */
     uint64_t *taken; /* concepts of the batch: open addressing, [taken_size], 0 is empty */
     size_t taken_size, distinct;
-    size_t epoch_samples, epoch_captions;
+    size_t epoch_samples, epoch_captions, epoch_langs;
+    bool lang_seen[SNS_LANGS_MAX]; /* in this epoch */
     uint64_t fingerprint;
     pthread_mutex_t lock; /* of what follows */
     sns_stream_counts counts;
@@ -158,7 +159,8 @@ static void start_epoch(sns_stream *s) {
     sns_rng_shuffle(&s->rng, s->order, s->names.count);
     s->cursor = s->o.rank;
     s->reading = false;
-    s->epoch_samples = s->epoch_captions = 0;
+    s->epoch_samples = s->epoch_captions = s->epoch_langs = 0;
+    memset(s->lang_seen, 0, sizeof s->lang_seen);
     s->at.first_step = s->step;
     sns_pair_reader_truncate_langs(s->reader, s->named_langs);
 }
@@ -209,12 +211,11 @@ void sns_stream_free(sns_stream *s) {
 }
 
 static void note_counts(sns_stream *s) {
-    size_t langs = sns_dataset_lang_count(sns_pair_reader_langs(s->reader));
     pthread_mutex_lock(&s->lock);
     sns_stream_counts *c = &s->counts;
     if (s->epoch_samples > c->samples) c->samples = s->epoch_samples;
     if (s->epoch_captions > c->captions) c->captions = s->epoch_captions;
-    if (langs > c->langs) c->langs = langs;
+    if (s->epoch_langs > c->langs) c->langs = s->epoch_langs;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -241,6 +242,11 @@ static sns_status pull(sns_stream *s, sns_pair **pair, sns_error *err) {
     if (st) return st;
     s->epoch_samples++;
     s->epoch_captions += (*pair)->caption_count;
+    for (size_t i = 0; i < (*pair)->caption_count; i++) {
+        bool *seen = &s->lang_seen[(*pair)->captions[i].lang];
+        s->epoch_langs += !*seen;
+        *seen = true;
+    }
     return SNS_OK;
 }
 

@@ -206,7 +206,8 @@ static void a_stream_is_the_same_again_and_from_anywhere(void **state) {
     const char *source = pattern;
     sns_error err;
     snprintf(pattern, sizeof pattern, "%s/toy-{0..5}.tar", set.dir);
-    sns_stream_options o = {.window = 10, .batch = BATCH, .spares = 3, .seed = 5};
+    sns_stream_options o = {
+        .window = 10, .batch = BATCH, .spares = 3, .seed = 5, .langs = "fr=0.1,en=0.4"};
     sns_stream *s = open_stream(&o, &source);
     for (size_t i = 0; i < STEPS; i++) {
         if (next_batch(s, BATCH, lines[i], 1000, &at[i], &err)) fail_msg("%s", err.message);
