@@ -1,6 +1,9 @@
-/* tokenizer.h - text to token ids, as CLIP does.
+/* tokenizer.h - text to token ids, as CLIP and SigLIP do.
  *
- * The ids are those of Hugging Face's CLIPTokenizerFast:
+ * A tokenizer.json whose model is Unigram (SentencePiece's; SigLIP's) says itself how its text is
+ * normalised; its ids are those of Hugging Face's tokenizers. Special tokens are found in the text
+ * as given. Everything below is CLIP's byte-level BPE. The ids are those of Hugging Face's
+ * CLIPTokenizerFast:
  *   - The text is normalised to NFC, put in lower case code point by code point, and cut into words
  *     by 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+ (white space only separates).
  *     There is no ftfy and no HTML unescaping, which OpenAI's first script did before.
@@ -18,22 +21,23 @@ typedef struct sns_tokenizer sns_tokenizer; /* immutable; may be shared by threa
 
 /* From a model's folder: tokenizer.json, else vocab.json + merges.txt.
  * Errors: SNS_MISSING, SNS_IO, SNS_FORMAT, SNS_LIMIT (2^20 tokens, 256 added ones), SNS_UNSUPPORTED
- * (a kind other than byte-level BPE, or rules that differ from CLIP's), SNS_NOMEM. */
+ * (a kind other than Unigram and byte-level BPE, rules that differ from CLIP's, a normalizer or
+ * pre_tokenizer that is not known), SNS_NOMEM. */
 SNS_API sns_status sns_tokenizer_load(const char *dir, sns_tokenizer **out, sns_error *err);
 SNS_API void sns_tokenizer_free(sns_tokenizer *tok);
 /* The highest id + 1. */
 SNS_API size_t sns_tokenizer_vocab_size(const sns_tokenizer *tok);
+/* A Unigram vocabulary may have no start token; then this is the end token. */
 SNS_API uint32_t sns_tokenizer_start_id(const sns_tokenizer *tok);
 SNS_API uint32_t sns_tokenizer_end_id(const sns_tokenizer *tok);
 
-/* Tokens of a text: start, pieces, end; never more than max_tokens, and a text that is too long
- * keeps its end token.
- *   text, size  UTF-8, may hold NUL bytes; at most 16 MiB
- *   ids         max_tokens entries, caller-owned (CLIP: 77)
- *   *count      <- how many were written; there is no padding
- * Time O(n log n) whatever the text; memory up to 50 bytes for each byte of the longest stretch
- * without white space.
- * Errors: SNS_ARG (max_tokens < 2), SNS_LIMIT, SNS_NOMEM. Threads: any. */
+/* Tokens of a text: start (where the vocabulary has one), pieces, end; never more than max_tokens,
+ * and a text that is too long keeps its end token. text, size  UTF-8, may hold NUL bytes; at most
+ * 16 MiB ids         max_tokens entries, caller-owned (CLIP: 77) *count      <- how many were
+ * written; there is no padding Time O(n log n) whatever the text; memory up to 50 bytes for each
+ * byte of the longest stretch without white space. Errors: SNS_ARG (max_tokens < 2), SNS_LIMIT
+ * (also: a Unigram file's pattern takes too long), SNS_FORMAT (text that a vocabulary without
+ * unknown token lacks), SNS_NOMEM. Threads: any. */
 SNS_API sns_status sns_tokenizer_encode(const sns_tokenizer *tok, const char *text, size_t size,
                                         size_t max_tokens, uint32_t *ids, size_t *count,
                                         sns_error *err);

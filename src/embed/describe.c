@@ -4,10 +4,6 @@
 #include "embed/model_internal.h"
 #include <jansson.h>
 
-static const char *act_name(sns_act act) {
-    return act == SNS_ACT_GELU ? "gelu" : "quick_gelu";
-}
-
 static size_t count_parameters(const sns_layout *l, const char *prefix) {
     size_t n = 0;
     for (size_t i = 0; i < l->count; i++)
@@ -26,7 +22,7 @@ static const char *stored_type(const sns_model *m) {
 
 static void tower_line(sns_strbuf *b, const char *name, const sns_tower_config *c, size_t n) {
     sns_strbuf_printf(b, "%-13s%zu layers, width %zu, %zu heads, MLP %zu, %s, %zu parameters\n",
-                      name, c->layers, c->width, c->heads, c->mlp, act_name(c->act), n);
+                      name, c->layers, c->width, c->heads, c->mlp, sns_act_name(c->act), n);
 }
 
 static void image_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
@@ -74,7 +70,7 @@ static json_t *tower_json(const sns_tower_config *c, const char *kind, size_t pa
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:I}", "kind", kind, "width",
                      (json_int_t)c->width, "layers", (json_int_t)c->layers, "heads",
                      (json_int_t)c->heads, "mlp", (json_int_t)c->mlp, "activation",
-                     act_name(c->act), "parameters", (json_int_t)parameters);
+                     sns_act_name(c->act), "parameters", (json_int_t)parameters);
 }
 
 static char *as_json(const sns_model *m, size_t vision, size_t text) {

@@ -140,9 +140,12 @@ static sns_status encode_texts(sns_session *s, text_batch *b, const char *const 
                                float *out, sns_error *err) {
     const sns_model *m = s->model;
     size_t room = m->config.context < BATCH_TEXT_ROWS ? m->config.context : BATCH_TEXT_ROWS;
+    size_t most = BATCH_TEXTS;
+    if (m->config.text_kind == SNS_TEXT_SIGLIP) /* every text is padded to the context */
+        most = m->config.context < BATCH_TEXT_ROWS ? BATCH_TEXT_ROWS / m->config.context : 1;
     sns_status status = SNS_OK;
     for (size_t i = 0; i < n && !status; i++) {
-        if (b->n == BATCH_TEXTS || BATCH_TEXT_ROWS - b->starts[b->n] < room) {
+        if (b->n == most || BATCH_TEXT_ROWS - b->starts[b->n] < room) {
             status = flush_texts(s, b, &out, err);
             if (status) return status;
         }

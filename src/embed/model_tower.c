@@ -17,7 +17,7 @@ typedef struct readying {
 
 static bool is_table(const sns_clip *m, const sns_param *p) {
     return p == &m->token_table || p == &m->image_positions || p == &m->text_positions ||
-           p == &m->resnet.positions;
+           p == &m->resnet.positions || p == &m->siglip.probe;
 }
 
 /* A convolution that is more than a product of each pixel; patches are such products. */

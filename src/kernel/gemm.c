@@ -246,6 +246,8 @@ static dnnl_status_t add_post_ops(dnnl_primitive_attr_t attr, int flags) {
     if (s) return s;
     sns_act act = (sns_act)(flags & 15);
     if (act == SNS_ACT_GELU) s = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_gelu_erf, 0, 0);
+    if (act == SNS_ACT_GELU_TANH)
+        s = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_gelu_tanh, 0, 0);
     if (act == SNS_ACT_QUICK_GELU)
         s = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1.702f, 0);
     if (!s && (flags & 32)) s = dnnl_post_ops_append_sum(ops, 1);

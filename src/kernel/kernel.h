@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum sns_act { SNS_ACT_NONE, SNS_ACT_GELU, SNS_ACT_QUICK_GELU } sns_act;
+typedef enum sns_act { SNS_ACT_NONE, SNS_ACT_GELU, SNS_ACT_QUICK_GELU, SNS_ACT_GELU_TANH } sns_act;
 
 /* AdamW's constants for one step: p -= lr * (m^ / (sqrt(v^) + eps) + decay * p). Loshchilov &
  * Hutter 2019. */
@@ -37,7 +37,8 @@ typedef struct sns_kernels {
     /* scores[r] = dot(query, rows + r * dim), r < n: the search scan; 1e-5 */
     void (*dot_rows)(float *scores, const float *query, const float *rows, size_t n, size_t dim);
 
-    /* y = act(x) elementwise, y may be x. GELU x * Phi(x) with erf (2e-6 absolute + 1e-6 relative);
+    /* y = act(x) elementwise, y may be x. GELU x * Phi(x) with erf, or with tanh as
+     * x * sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3) (both 2e-6 absolute + 1e-6 relative);
      * QuickGELU x * sigmoid(1.702 x) (1e-6). */
     void (*act_forward)(sns_act act, float *y, const float *x, size_t n);
     /* dx = dy * act'(x); dx may be dy */

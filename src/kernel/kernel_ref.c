@@ -43,6 +43,15 @@ static float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
 }
 
+/* 2 u of GELU's approximation 0.5 x (1 + tanh u) = x sigmoid(2 u), and its slope. */
+static float twice_u(float x) {
+    return 1.5957691f * (x + 0.044715f * x * x * x);
+}
+
+static float twice_u_slope(float x) {
+    return 1.5957691f * (1 + 3 * 0.044715f * x * x);
+}
+
 /* GELU: Hendrycks & Gimpel 2016, y = x Phi(x); QuickGELU, CLIP's: y = x sigmoid(1.702 x). */
 static void act_forward(sns_act act, float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -50,6 +59,8 @@ static void act_forward(sns_act act, float *y, const float *x, size_t n) {
             y[i] = x[i] * normal_cdf(x[i]);
         else if (act == SNS_ACT_QUICK_GELU)
             y[i] = x[i] * sigmoid(1.702f * x[i]);
+        else if (act == SNS_ACT_GELU_TANH)
+            y[i] = x[i] * sigmoid(twice_u(x[i]));
         else
             y[i] = x[i];
     }
@@ -64,6 +75,9 @@ static void act_backward(sns_act act, float *dx, const float *dy, const float *x
         } else if (act == SNS_ACT_QUICK_GELU) {
             float s = sigmoid(1.702f * x[i]);
             slope = s + 1.702f * x[i] * s * (1 - s);
+        } else if (act == SNS_ACT_GELU_TANH) {
+            float s = sigmoid(twice_u(x[i]));
+            slope = s + x[i] * s * (1 - s) * twice_u_slope(x[i]);
         }
         dx[i] = dy[i] * slope;
     }

@@ -127,6 +127,12 @@ static void dot_rows(float *scores, const float *query, const float *rows, size_
     for (; r < n; r++) dot_some_rows(scores + r, query, rows + r * dim, dim, 1);
 }
 
+/* 2 u of 0.5 x (1 + tanh u) = x sigmoid(2 u), from x and x^2. */
+static inline sns_vf vf_twice_u(sns_vf v, sns_vf square) {
+    sns_vf inner = vf_fma(vf_mul(square, v), vf_set1(0.044715f), v);
+    return vf_mul(inner, vf_set1(1.5957691f));
+}
+
 static void act_forward(sns_act act, float *y, const float *x, size_t n) {
     if (act == SNS_ACT_GELU) {
         for (size_t i = 0; i < n; i += VF_LANES) {
@@ -137,6 +143,11 @@ static void act_forward(sns_act act, float *y, const float *x, size_t n) {
         for (size_t i = 0; i < n; i += VF_LANES) {
             sns_vf v = get(x + i, n - i);
             put(y + i, vf_mul(v, vf_sigmoid(vf_mul(v, vf_set1(1.702f)))), n - i);
+        }
+    } else if (act == SNS_ACT_GELU_TANH) {
+        for (size_t i = 0; i < n; i += VF_LANES) {
+            sns_vf v = get(x + i, n - i);
+            put(y + i, vf_mul(v, vf_sigmoid(vf_twice_u(v, vf_mul(v, v)))), n - i);
         }
     } else if (y != x) {
         memmove(y, x, n * sizeof *y);
@@ -156,6 +167,14 @@ static void act_backward(sns_act act, float *dx, const float *dy, const float *x
             sns_vf av = vf_mul(get(x + i, n - i), vf_set1(1.702f)), s = vf_sigmoid(av);
             sns_vf slope = vf_fma(vf_mul(av, s), vf_sub(vf_set1(1.0f), s), s);
             put(dx + i, vf_mul(get(dy + i, n - i), slope), n - i);
+        }
+    } else if (act == SNS_ACT_GELU_TANH) {
+        for (size_t i = 0; i < n; i += VF_LANES) {
+            sns_vf v = get(x + i, n - i), square = vf_mul(v, v);
+            sns_vf s = vf_sigmoid(vf_twice_u(v, square));
+            sns_vf rise = vf_fma(square, vf_set1(3 * 0.044715f * 1.5957691f), vf_set1(1.5957691f));
+            sns_vf vs = vf_mul(vf_mul(v, s), vf_sub(vf_set1(1.0f), s));
+            put(dx + i, vf_mul(get(dy + i, n - i), vf_fma(vs, rise, s)), n - i);
         }
     } else if (dx != dy) {
         memmove(dx, dy, n * sizeof *dx);

@@ -57,14 +57,14 @@ sns_tensor *sns_blocks(sns_tape *t, const sns_tower_config *c, const sns_block *
                        sns_tensor *x, const size_t *starts, const size_t *index, size_t n,
                        bool causal) {
     starts = keep(t, starts, n + 1); /* blocks may run again in the backward pass */
-    index = keep(t, index, n);
-    if (!starts || !index) return NULL;
+    const size_t *kept = index ? keep(t, index, n) : NULL;
+    if (!starts || (index && !kept)) return NULL;
     one_block o = {c, blocks, starts, NULL, n, causal};
     for (; o.block + 1 < blocks + c->layers; o.block++) {
         sns_arena_mark mark = sns_tape_mark(t);
         x = sns_tape_segment(t, run_block, &o, sizeof o, x, x ? x->rows : 0);
         sns_tape_release(t, mark);
     }
-    o.index = index;
-    return sns_tape_segment(t, run_block, &o, sizeof o, x, n);
+    o.index = kept;
+    return sns_tape_segment(t, run_block, &o, sizeof o, x, kept ? n : x ? x->rows : 0);
 }

@@ -38,7 +38,7 @@ static sns_status check_tower(const sns_tower_config *c, const char *tower, sns_
 sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
     sns_status s = c->vision_kind == SNS_VISION_RESNET ? sns_resnet_check(c, err)
                                                        : check_tower(&c->vision, "image", err);
-    if (!s && c->text_kind == SNS_TEXT_TRANSFORMER) s = check_tower(&c->text, "text", err);
+    if (!s && c->text_kind != SNS_TEXT_CBOW) s = check_tower(&c->text, "text", err);
     if (!s && (!c->text.width || c->text.width > MAX_WIDTH))
         s = sns_fail(err, SNS_LIMIT, "text tower: width %zu is out of range", c->text.width);
     if (s) return s;
@@ -56,6 +56,12 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
         return sns_fail(err, SNS_LIMIT,
                         "vocabulary %zu, context %zu, embedding width %zu are out of range",
                         c->vocab, c->context, c->embed);
+    bool siglip = c->vision_kind == SNS_VISION_SIGLIP;
+    if (siglip != (c->text_kind == SNS_TEXT_SIGLIP) || (siglip && c->vision.width != c->embed) ||
+        (siglip && c->pad_id >= c->vocab))
+        return sns_fail(err, SNS_SHAPE,
+                        "SigLIP's towers, widths (%zu, %zu) or padding (%u) do not fit each other",
+                        c->vision.width, c->embed, c->pad_id);
     if (c->start_id >= c->vocab || c->end_id >= c->vocab)
         return sns_fail(err, SNS_LIMIT, "start token %u or end token %u is outside of %zu",
                         c->start_id, c->end_id, c->vocab);
@@ -64,6 +70,7 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
 
 static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     if (c->vision_kind == SNS_VISION_RESNET) return sns_walk_resnet(v, c, &m->resnet);
+    if (c->vision_kind == SNS_VISION_SIGLIP) return sns_walk_siglip_image(v, c, m);
     size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "vision_model");
@@ -85,6 +92,7 @@ static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *
 
 static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     if (c->text_kind == SNS_TEXT_CBOW) return sns_walk_cbow(v, c, m);
+    if (c->text_kind == SNS_TEXT_SIGLIP) return sns_walk_siglip_text(v, c, m);
     size_t C = c->text.width;
     float scale = powf((float)C, -0.5f);
     snprintf(v->prefix, sizeof v->prefix, "text_model");
@@ -101,11 +109,13 @@ static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m
 }
 
 static bool walk(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
+    const size_t one = 1;
+    int dims = c->vision_kind == SNS_VISION_SIGLIP ? 1 : 0; /* as each family stores a number */
     return walk_image_tower(v, c, m) && walk_text_tower(v, c, m) &&
-           sns_walk_tensor(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, 0, NULL,
+           sns_walk_tensor(v, &m->logit_scale, -1, SNS_INIT_LOGIT_SCALE, 0, dims, &one,
                            "logit_scale") &&
-           (!c->has_bias ||
-            sns_walk_tensor(v, &m->logit_bias, -1, SNS_INIT_LOGIT_BIAS, 0, 0, NULL, "logit_bias"));
+           (!c->has_bias || sns_walk_tensor(v, &m->logit_bias, -1, SNS_INIT_LOGIT_BIAS, 0, dims,
+                                            &one, "logit_bias"));
 }
 
 /* sns_clip_new: every parameter gets its shape; q, k and v are stacked. */

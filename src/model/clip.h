@@ -13,9 +13,14 @@ typedef struct sns_tower_config {
     float eps; /* of layer norm */
 } sns_tower_config;
 
-/* The towers that Radford et al. 2021 name (figure 3). */
-typedef enum sns_vision_kind { SNS_VISION_VIT, SNS_VISION_RESNET } sns_vision_kind;
-typedef enum sns_text_kind { SNS_TEXT_TRANSFORMER, SNS_TEXT_CBOW } sns_text_kind;
+/* The towers that Radford et al. 2021 name (figure 3), and SigLIP's (siglip.c), which go together.
+ */
+typedef enum sns_vision_kind {
+    SNS_VISION_VIT,
+    SNS_VISION_RESNET,
+    SNS_VISION_SIGLIP
+} sns_vision_kind;
+typedef enum sns_text_kind { SNS_TEXT_TRANSFORMER, SNS_TEXT_CBOW, SNS_TEXT_SIGLIP } sns_text_kind;
 
 typedef struct sns_clip_config {
     sns_vision_kind vision_kind;
@@ -27,6 +32,7 @@ typedef struct sns_clip_config {
     size_t image_px, patch_px; /* S, P */
     size_t vocab, context;     /* V, longest text in tokens */
     uint32_t start_id, end_id; /* of texts */
+    uint32_t pad_id;           /* SigLIP: what follows a text up to the context */
     size_t embed;              /* E */
     float logit_scale_init;    /* t at the start of training: log(1 / 0.07) */
     bool has_bias;             /* pairs are judged by sigmoid(exp(t) cosine + b): SigLIP's loss */
@@ -73,11 +79,18 @@ typedef struct sns_block {
     sns_param ln2_gain, ln2_bias, fc1_weight, fc1_bias, fc2_weight, fc2_bias;
 } sns_block;
 
+/* What SigLIP's towers have that CLIP's do not: pooling by a probe, biases. */
+typedef struct sns_siglip {
+    sns_param patch_bias, probe, in_weight, in_bias, out_weight, out_bias, gain, bias;
+    sns_param fc1_weight, fc1_bias, fc2_weight, fc2_bias, text_bias;
+} sns_siglip;
+
 typedef struct sns_clip {
     sns_clip_config config;
     sns_param patch_weight, class_token, image_positions, pre_gain, pre_bias, post_gain, post_bias,
         image_projection;
     sns_block *image_blocks; /* config.vision.layers */
+    sns_siglip siglip;       /* beside the above for SNS_VISION_SIGLIP */
     sns_resnet resnet;       /* in place of the above for SNS_VISION_RESNET */
     sns_param token_table, text_positions, final_gain, final_bias, text_projection;
     sns_block *text_blocks; /* config.text.layers */
@@ -110,6 +123,10 @@ sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tenso
  * feature -> [n, E] */
 sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
                                    const size_t *starts, size_t n);
+
+/* "gelu", "quick_gelu", "gelu_pytorch_tanh". */
+const char *sns_act_name(sns_act act);
+bool sns_act_named(const char *name, sns_act *out);
 
 /* Reading and writing a model's folder (clip_load.c, clip_save.c, clip_config.c). */
 sns_status sns_clip_config_read(const char *dir, sns_clip_config *out, sns_error *err);

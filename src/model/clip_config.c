@@ -13,13 +13,31 @@
 
 enum { CONFIG_MAX_BYTES = 1 << 20, LEGACY_END_ID = 2 };
 
+static const char *const ACT_NAMES[] = {[SNS_ACT_GELU] = "gelu",
+                                        [SNS_ACT_QUICK_GELU] = "quick_gelu",
+                                        [SNS_ACT_GELU_TANH] = "gelu_pytorch_tanh"};
+
+const char *sns_act_name(sns_act act) {
+    return act > SNS_ACT_NONE && act <= SNS_ACT_GELU_TANH ? ACT_NAMES[act] : "none";
+}
+
+bool sns_act_named(const char *name, sns_act *out) {
+    for (int i = SNS_ACT_GELU; i <= SNS_ACT_GELU_TANH; i++) {
+        if (strcmp(name, ACT_NAMES[i])) continue;
+        *out = (sns_act)i;
+        return true;
+    }
+    return false;
+}
+
 static sns_act read_act(sns_fields *f) {
     const char *name = sns_fields_string(f, "hidden_act", "quick_gelu");
-    if (!strcmp(name, "gelu")) return SNS_ACT_GELU;
-    if (strcmp(name, "quick_gelu") != 0)
+    sns_act act = SNS_ACT_QUICK_GELU;
+    if (!sns_act_named(name, &act))
         sns_fields_fail(f, SNS_UNSUPPORTED, "hidden_act",
-                        "\"%.64s\"; only gelu and quick_gelu are computed", name);
-    return SNS_ACT_QUICK_GELU;
+                        "\"%.64s\"; only gelu, quick_gelu and gelu_pytorch_tanh are computed",
+                        name);
+    return act;
 }
 
 static sns_tower_config read_tower(sns_fields *f, const sns_tower_config *defaults) {
@@ -68,8 +86,10 @@ static sns_status read_vision(sns_fields f, sns_clip_config *c) {
 static sns_status read_hf(json_t *root, const char *name, sns_clip_config *c, sns_error *err) {
     sns_fields top = {.object = root, .file = name, .err = err};
     const char *type = sns_fields_string(&top, "model_type", "clip");
+    if (!strcmp(type, "siglip")) return sns_siglip_config(root, name, c, err);
     if (strcmp(type, "clip") != 0)
-        sns_fields_fail(&top, SNS_UNSUPPORTED, "model_type", "\"%.64s\" is not \"clip\"", type);
+        sns_fields_fail(&top, SNS_UNSUPPORTED, "model_type",
+                        "\"%.64s\" is neither \"clip\" nor \"siglip\"", type);
     c->embed = sns_fields_size(&top, "projection_dim", 512);
     c->logit_scale_init = (float)sns_fields_number(&top, "logit_scale_init_value", 2.6592);
     c->has_bias = sns_fields_has(&top, "logit_bias_init_value");
@@ -157,8 +177,7 @@ static json_t *tower_json(const sns_tower_config *c, const char *type, size_t em
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:f, s:I}", "model_type", type, "hidden_size",
                      (json_int_t)c->width, "intermediate_size", (json_int_t)c->mlp,
                      "num_hidden_layers", (json_int_t)c->layers, "num_attention_heads",
-                     (json_int_t)c->heads, "hidden_act",
-                     c->act == SNS_ACT_GELU ? "gelu" : "quick_gelu", "layer_norm_eps",
+                     (json_int_t)c->heads, "hidden_act", sns_act_name(c->act), "layer_norm_eps",
                      (double)c->eps, "projection_dim", (json_int_t)embed);
 }
 
@@ -190,6 +209,7 @@ static json_t *config_json(const sns_clip_config *c, const char *dtype) {
 
 sns_config_kind sns_clip_written_kind(const sns_clip_config *c) {
     bool hf = c->vision_kind == SNS_VISION_VIT && c->text_kind == SNS_TEXT_TRANSFORMER;
+    hf = hf || c->vision_kind == SNS_VISION_SIGLIP;
     return hf ? SNS_CONFIG_HF : SNS_CONFIG_OPEN_CLIP;
 }
 
@@ -198,13 +218,16 @@ sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, cons
     sns_status s = sns_clip_config_check(c, err);
     if (s) return s;
     bool hf = sns_clip_written_kind(c) == SNS_CONFIG_HF;
-    if (hf && c->end_id == LEGACY_END_ID)
+    bool siglip = c->vision_kind == SNS_VISION_SIGLIP;
+    if (hf && !siglip && c->end_id == LEGACY_END_ID)
         return sns_fail(err, SNS_UNSUPPORTED,
                         "%s: end token %d marks an old export to transformers; use another id", dir,
                         LEGACY_END_ID);
     const char *name = hf ? "config.json" : "open_clip_config.json";
     char *path = sns_path_join(dir, name);
-    json_t *root = hf ? config_json(c, dtype) : sns_open_clip_json(c);
+    json_t *root = siglip ? sns_siglip_json(c, dtype)
+                   : hf   ? config_json(c, dtype)
+                          : sns_open_clip_json(c);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     if (!path || !text)
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for %s", dir, name);

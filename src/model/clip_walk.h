@@ -30,6 +30,12 @@ sns_status sns_resnet_check(const sns_clip_config *c, sns_error *err);
 sns_status sns_resnet_new(const sns_clip_config *c, sns_resnet *r, sns_error *err);
 bool sns_walk_resnet(sns_walker *v, const sns_clip_config *c, sns_resnet *r);
 bool sns_walk_cbow(sns_walker *v, const sns_clip_config *c, sns_clip *m);
+/* siglip.c */
+bool sns_walk_siglip_image(sns_walker *v, const sns_clip_config *c, sns_clip *m);
+bool sns_walk_siglip_text(sns_walker *v, const sns_clip_config *c, sns_clip *m);
+sns_tensor *sns_siglip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
+sns_tensor *sns_siglip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
+                                     const size_t *starts, size_t n);
 /* pixels [B, 3, S, S] of the right size -> [B, E] */
 sns_tensor *sns_resnet_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
 sns_tensor *sns_cbow_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,

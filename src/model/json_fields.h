@@ -34,4 +34,7 @@ sns_status sns_fields_fail(sns_fields *f, sns_status code, const char *key, cons
 sns_status sns_open_clip_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
 /* The same to be written; NULL: no memory. */
 json_t *sns_open_clip_json(const sns_clip_config *c);
+/* siglip_config.c: transformers' SiglipConfig. */
+sns_status sns_siglip_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
+json_t *sns_siglip_json(const sns_clip_config *c, const char *dtype);
 #endif

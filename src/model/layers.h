@@ -33,11 +33,17 @@ sns_tensor *sns_add(sns_tape *t, sns_tensor *a, sns_tensor *b);
 sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_param *positions,
                                 const uint32_t *ids, const size_t *starts, size_t n);
 /* pixels [B, 3, S, S] planar (no gradient to them unless pixels->grad) -> rows of B sequences:
- * class token, then patches row by row, + position table [1 + (S/P)^2, C]; patch weight W [C, 3, P,
- * P] (convolution of stride P), optional bias [C] */
+ * class token (NULL: none), then patches row by row, + position table [1 + (S/P)^2, C]; patch
+ * weight W [C, 3, P, P] (convolution of stride P), optional bias [C] */
 sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param *W,
                                 const sns_param *bias, const sns_param *class_token,
                                 const sns_param *positions, size_t patch_px);
+/* x [N, C] with one more row under it, a parameter of C values -> [N + 1, C] */
+sns_tensor *sns_append_row(sns_tape *t, sns_tensor *x, const sns_param *row);
+/* qkv [N + 1, 3C]: the last row's query looks at each sequence of the N rows before it, by starts
+ * [n + 1], none empty -> [n, C] */
+sns_tensor *sns_probe_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,
+                                size_t n);
 /* rows x[index[i]] -> [n, C] */
 sns_tensor *sns_gather_rows(sns_tape *t, sns_tensor *x, const size_t *index, size_t n);
 /* each row divided by its L2 norm */

@@ -4,13 +4,15 @@
  * G = S / P, K = 3 P P:
  *   cols [B G G, K]  (channel, row, column of each patch: the order of the weight [C, 3, P, P])
  *   rows [B G G, C] = cols W^T + b
- *   y [B (1 + G G), C] = (class | rows of the picture) + positions [1 + G G, C] */
+ *   y [B (1 + G G), C] = (class | rows of the picture) + positions [1 + G G, C]
+ * Without a class token (SigLIP) the 1 is a 0. */
 #include "model/layer_util.h"
 
 typedef struct patches {
     sns_tensor *pixels, *y;
     sns_param W, bias, class_token, positions;
     size_t B, S, P, G, C, K;
+    size_t lead; /* rows before the patches: 1 with a class token, else 0 */
     float *cols; /* [B G G, K] */
 } patches;
 
@@ -35,7 +37,7 @@ static void copy_patches(const patches *p, float *pixels, float *cols, bool back
 
 /* Sums over pictures, in their order, of dy's row `place`. */
 static void sum_places(const sns_kernels *k, const patches *p, size_t place, float *sum) {
-    size_t n = 1 + p->G * p->G;
+    size_t n = p->lead + p->G * p->G;
     for (size_t b = 0; b < p->B; b++) k->add(sum, p->y->grad + (b * n + place) * p->C, p->C);
 }
 
@@ -66,14 +68,16 @@ static void patches_backward(sns_tape *t, void *context) {
     if (p->class_token.value.grad) sum_places(k, p, 0, p->class_token.value.grad);
     if (p->positions.value.grad) {
 #pragma omp parallel for schedule(static) if (p->B * n * C > SNS_CHUNK_FLOATS)
-        for (size_t i = 0; i < 1 + n; i++) sum_places(k, p, i, p->positions.value.grad + i * C);
+        for (size_t i = 0; i < p->lead + n; i++)
+            sum_places(k, p, i, p->positions.value.grad + i * C);
     }
     if (!p->W.value.grad && !p->bias.value.grad && !p->pixels->grad) return;
     sns_arena_mark mark = sns_arena_get_mark(sns_tape_arena(t));
     float *drows = sns_tape_alloc(t, p->B * n * C * sizeof *drows);
     if (!drows) return;
     for (size_t b = 0; b < p->B; b++)
-        memcpy(drows + b * n * C, p->y->grad + (b * (1 + n) + 1) * C, n * C * sizeof *drows);
+        memcpy(drows + b * n * C, p->y->grad + (b * (p->lead + n) + p->lead) * C,
+               n * C * sizeof *drows);
     sns_error err;
     sns_status s = patch_gradients(t, p, drows, &err);
     if (s) sns_tape_fail(t, s, "gradient of the patch embedding: %s", err.message);
@@ -82,12 +86,12 @@ static void patches_backward(sns_tape *t, void *context) {
 
 /* y from the patches' rows. */
 static void place_rows(const sns_kernels *k, const patches *p, const float *rows) {
-    size_t n = 1 + p->G * p->G, C = p->C;
+    size_t lead = p->lead, n = lead + p->G * p->G, C = p->C;
 #pragma omp parallel for schedule(static) if (p->B * n * C > SNS_CHUNK_FLOATS)
     for (size_t i = 0; i < p->B * n; i++) {
         size_t b = i / n, place = i % n;
-        const float *from = place ? rows + (b * (n - 1) + place - 1) * C
-                                  : p->class_token.value.data;
+        const float *from = place >= lead ? rows + (b * (n - lead) + place - lead) * C
+                                          : p->class_token.value.data;
         memcpy(p->y->data + i * C, from, C * sizeof(float));
         k->add(p->y->data + i * C, p->positions.value.data + place * C, C);
     }
@@ -120,15 +124,17 @@ static bool shapes_fit(const sns_tensor *x, const sns_param *W, const sns_param 
         return false;
     size_t G = x->dim[2] / P, C = W->value.dim[0];
     return W->value.dims && W->value.rows * W->value.cols == C * 3 * P * P &&
-           class_token->value.cols == C && positions->value.cols == C &&
-           positions->value.rows == 1 + G * G && (!bias || bias->value.cols == C);
+           (!class_token || class_token->value.cols == C) && positions->value.cols == C &&
+           positions->value.rows == (class_token ? 1 : 0) + G * G &&
+           (!bias || bias->value.cols == C);
 }
 
 sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param *W,
                                 const sns_param *bias, const sns_param *class_token,
                                 const sns_param *positions, size_t patch_px) {
     const char *name = "patch embedding";
-    if (!sns_layer_ready(t, name, pixels) || !sns_layer_ready(t, name, &class_token->value) ||
+    if (!sns_layer_ready(t, name, pixels) ||
+        (class_token && !sns_layer_ready(t, name, &class_token->value)) ||
         !sns_layer_ready(t, name, &positions->value) ||
         (!W->packed && !sns_layer_ready(t, name, &W->value)))
         return NULL;
@@ -139,7 +145,7 @@ sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param
     size_t S = pixels->dim[2], G = S / patch_px, C = W->value.dim[0];
     patches p = {.pixels = pixels,
                  .W = *W,
-                 .class_token = *class_token,
+                 .lead = class_token ? 1 : 0,
                  .positions = *positions,
                  .B = pixels->dim[0],
                  .S = S,
@@ -148,7 +154,8 @@ sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param
                  .C = C,
                  .K = 3 * patch_px * patch_px};
     if (bias) p.bias = *bias;
-    if (!(p.y = sns_tape_matrix(t, p.B * (1 + G * G), C))) return NULL;
+    if (class_token) p.class_token = *class_token;
+    if (!(p.y = sns_tape_matrix(t, p.B * (p.lead + G * G), C))) return NULL;
     sns_arena_mark mark = sns_tape_mark(t);
     if (!(p.cols = sns_tape_alloc(t, p.B * G * G * p.K * sizeof(float)))) return NULL;
     sns_error err;

@@ -19,6 +19,7 @@ sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_
         }
         ends[i] = starts[i + 1] - 1;
     }
+    if (c->text_kind == SNS_TEXT_SIGLIP) return sns_siglip_text_features(t, m, ids, starts, n);
     if (c->text_kind == SNS_TEXT_CBOW) return sns_cbow_features(t, m, ids, starts, n);
     sns_tensor *x = sns_token_embedding(t, &m->token_table, &m->text_positions, ids, starts, n);
     if (!x) return NULL;

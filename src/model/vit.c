@@ -28,6 +28,11 @@ sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tenso
                       c->image_px);
         return NULL;
     }
+    if (c->vision_kind == SNS_VISION_SIGLIP) {
+        if (!rows) return sns_siglip_image_features(t, m, pixels);
+        sns_tape_fail(t, SNS_ARG, "image tower: SigLIP looks at all patches");
+        return NULL;
+    }
     if (c->vision_kind == SNS_VISION_RESNET) {
         if (!rows) return sns_resnet_features(t, m, pixels);
         sns_tape_fail(t, SNS_ARG, "image tower: a ResNet looks at whole pictures, not at patches");

@@ -1,6 +1,8 @@
 /* json_scan.c - a pull reader of JSON. */
 #include "prep/json_scan.h"
 #include "prep/text_scan.h"
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 sns_json sns_json_open(char *text, size_t size) {
@@ -190,6 +192,20 @@ static bool skip_scalar(sns_json *j) {
     const char *start = j->at;
     while (j->at < j->end && *j->at && (is_digit(*j->at) || strchr("+-.eE", *j->at))) j->at++;
     return j->at > start || fail(j, "a value was expected");
+}
+
+bool sns_json_number(sns_json *j, double *out) {
+    char digits[64], *end;
+    if (!sns_json_peek(j)) return false;
+    const char *start = j->at;
+    if (!skip_scalar(j)) return false;
+    size_t n = (size_t)(j->at - start);
+    if (n >= sizeof digits || !strchr("-0123456789", *start))
+        return fail(j, "a number was expected");
+    memcpy(digits, start, n);
+    digits[n] = 0;
+    *out = strtod(digits, &end);
+    return (!*end && isfinite(*out)) || fail(j, "a number was expected");
 }
 
 bool sns_json_skip(sns_json *j, sns_json *start) {

@@ -37,6 +37,8 @@ bool sns_json_next(sns_json *j, bool *first, sns_slice *key);
 bool sns_json_string(sns_json *j, sns_slice *out);
 /* A whole number 0 .. 2^32-1 without sign, fraction or exponent. */
 bool sns_json_u32(sns_json *j, uint32_t *out);
+/* A finite number. */
+bool sns_json_number(sns_json *j, double *out);
 bool sns_json_bool(sns_json *j, bool *out);
 /* Pass over any value without changing it; *start (NULL ok) <- a reader that stands on it. */
 bool sns_json_skip(sns_json *j, sns_json *start);

@@ -122,6 +122,12 @@ static sns_status read_rescale(const config *c, float *out) {
 
 static sns_status read_fields(const config *c, size_t image_px, sns_preprocess *p) {
     bool rgb = true;
+    const char *type = json_string_value(json_object_get(c->root, "image_processor_type"));
+    if (type && !strncmp(type, "Siglip", 6)) { /* its defaults: the whole picture, squeezed */
+        p->do_crop = false;
+        p->resize_both = true;
+        for (int i = 0; i < 3; i++) p->mean[i] = p->std[i] = 0.5f;
+    }
     sns_status s = read_bool(c, "do_resize", &p->do_resize);
     if (!s) s = read_bool(c, "do_center_crop", &p->do_crop);
     if (!s) s = read_bool(c, "do_normalize", &p->do_normalize);

@@ -26,6 +26,8 @@ typedef struct encoder {
 void sns_tokenizer_free(sns_tokenizer *tok) {
     if (!tok) return;
     sns_bpe_free(&tok->bpe);
+    if (tok->unigram) sns_unigram_free(tok->unigram);
+    free(tok->unigram);
     for (size_t i = 0; i < tok->added_count; i++) sns_text_free(&tok->added[i].cps);
     free(tok->added);
     free(tok->tokens);
@@ -135,6 +137,37 @@ static bool encode_text(encoder *e, const char *text, size_t size) {
     return encode_part(e, text + done, size - done);
 }
 
+static bool put_piece(void *user, uint32_t id) {
+    put(user, id);
+    return !full(user);
+}
+
+/* The same for a Unigram vocabulary, whose steps are its own file's (unigram.c). */
+static sns_status encode_unigram(encoder *e, const char *text, size_t size, size_t *count,
+                                 sns_error *err) {
+    const sns_tokenizer *tok = e->tok;
+    size_t done = 0;
+    sns_status s = SNS_OK;
+    if (tok->unigram->has_start) put(e, tok->start_id);
+    for (size_t i = 0; i < size && !full(e) && !s;) {
+        const sns_added *a = sns_added_in_bytes(tok, text + i, size - i);
+        if (!a) {
+            i++;
+            continue;
+        }
+        if (i > done)
+            s = sns_unigram_encode(tok->unigram, text + done, i - done, !done, put_piece, e, err);
+        put(e, a->id);
+        done = i += a->content.size;
+    }
+    if (!s && !full(e) && done < size)
+        s = sns_unigram_encode(tok->unigram, text + done, size - done, !done, put_piece, e, err);
+    if (s) return s;
+    e->ids[e->count++] = tok->end_id;
+    *count = e->count;
+    return SNS_OK;
+}
+
 sns_status sns_tokenizer_encode(const sns_tokenizer *tok, const char *text, size_t size,
                                 size_t max_tokens, uint32_t *ids, size_t *count, sns_error *err) {
     *count = 0;
@@ -143,6 +176,7 @@ sns_status sns_tokenizer_encode(const sns_tokenizer *tok, const char *text, size
         return sns_fail(err, SNS_LIMIT, "a text of %zu bytes, more than the %d allowed", size,
                         SNS_TOKENIZER_TEXT_MAX);
     encoder e = {.tok = tok, .ids = ids, .limit = max_tokens - 1};
+    if (tok->unigram) return encode_unigram(&e, text, size, count, err);
     put(&e, tok->start_id);
     bool ok = encode_text(&e, text, size);
     ids[e.count++] = tok->end_id;
@@ -178,11 +212,42 @@ static const sns_added *added_with_id(const sns_tokenizer *tok, uint32_t id) {
     return NULL;
 }
 
+/* Pieces one after another, marks as spaces, bytes of unknown text as they are. */
+static sns_status join_pieces(const sns_tokenizer *tok, const uint32_t *ids, size_t count,
+                              sns_strbuf *raw, sns_error *err) {
+    const sns_unigram *u = tok->unigram;
+    for (size_t i = 0; i < count; i++) {
+        const sns_added *a = added_with_id(tok, ids[i]);
+        bool end = ids[i] == tok->end_id || (u->has_start && ids[i] == tok->start_id);
+        if (end || (a && a->special)) continue;
+        if (ids[i] >= u->count) return sns_fail(err, SNS_ARG, "token %u is unknown", ids[i]);
+        sns_slice p = a ? a->content : u->pieces[ids[i]];
+        int byte = -1;
+        for (int b = 0; b < 256 && u->byte_fallback && byte < 0; b++)
+            if (u->byte_id[b] == (int32_t)ids[i]) byte = b;
+        if (byte >= 0) {
+            sns_strbuf_add(raw, &(unsigned char){(unsigned char)byte}, 1);
+            continue;
+        }
+        for (size_t at = 0; at < p.size;) {
+            size_t m = u->mark.size;
+            bool mark = m && p.size - at >= m && !memcmp(p.data + at, u->mark.data, m);
+            sns_strbuf_add(raw, mark ? " " : p.data + at, 1);
+            at += mark ? m : 1;
+        }
+    }
+    return SNS_OK;
+}
+
 sns_status sns_tokenizer_decode(const sns_tokenizer *tok, const uint32_t *ids, size_t count,
                                 char **text, sns_error *err) {
     sns_strbuf raw = {0}, out = {0};
     *text = NULL;
-    for (size_t i = 0; i < count; i++) {
+    if (tok->unigram && join_pieces(tok, ids, count, &raw, err)) {
+        sns_strbuf_free(&raw);
+        return SNS_ARG;
+    }
+    for (size_t i = 0; i < count && !tok->unigram; i++) {
         const sns_added *a = added_with_id(tok, ids[i]);
         if (ids[i] == tok->start_id || ids[i] == tok->end_id || (a && a->special)) continue;
         if (ids[i] >= tok->vocab_size || (!a && !tok->tokens[ids[i]].size)) {

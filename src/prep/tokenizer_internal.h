@@ -4,6 +4,7 @@
 #include "prep/bpe.h"
 #include "prep/json_scan.h"
 #include "prep/text_scan.h"
+#include "prep/unigram.h"
 #include <sensus/tokenizer.h>
 
 #define SNS_TOKEN_START "<|startoftext|>"
@@ -29,13 +30,25 @@ struct sns_tokenizer {
     size_t vocab_size;
     sns_added *added;
     size_t added_count;
-    uint32_t start_id, end_id;
-    char *files[2]; /* what was read, unescaped in place */
+    uint32_t start_id, end_id; /* a Unigram without start token: both the end token */
+    sns_unigram *unigram;      /* NULL: byte-level BPE; else bpe, rules, tokens are unused */
+    char *files[2];            /* what was read, unescaped in place */
 };
 
 /* The longest added token with `normalized` as given that stands at cps or bytes; NULL: none. */
 const sns_added *sns_added_in_bytes(const sns_tokenizer *tok, const char *text, size_t size);
 const sns_added *sns_added_in_cps(const sns_tokenizer *tok, const int32_t *cps, size_t n);
+
+/* The sections of a tokenizer.json with a Unigram model, still as they are in the file. */
+typedef struct sns_unigram_sections {
+    sns_json model, added; /* begin NULL: none */
+    sns_slice normalizer, pre_tokenizer, post_processor;
+} sns_unigram_sections;
+
+/* unigram_load.c. tok is freed by the caller, on failure too. Errors: SNS_FORMAT, SNS_UNSUPPORTED,
+ * SNS_LIMIT, SNS_NOMEM. */
+sns_status sns_unigram_load(sns_unigram_sections *in, const char *path, sns_tokenizer *tok,
+                            sns_error *err);
 
 /* Write a vocabulary in the layout that CLIPTokenizerFast loads: tokenizer.json, vocab.json,
  * merges.txt, tokenizer_config.json, special_tokens_map.json. The last two of the n tokens are the

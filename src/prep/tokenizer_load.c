@@ -401,21 +401,46 @@ static sns_status read_sections(loader *l, sns_json section[SECTIONS]) {
     return SNS_OK;
 }
 
+/* Without unescaping anything, since the section is read again. */
+static bool is_unigram(sns_json j) {
+    static const char wanted[] = "\"Unigram\"";
+    sns_slice key;
+    bool first = true;
+    if (!j.begin || sns_json_peek(&j) != '{') return false;
+    sns_json_enter(&j, '{');
+    while (sns_json_next(&j, &first, &key)) {
+        sns_json value = {0};
+        if (!sns_json_skip(&j, &value)) return false;
+        size_t n = (size_t)(j.at - value.at);
+        if (sns_slice_is(key, "type"))
+            return n == sizeof wanted - 1 && !memcmp(value.at, wanted, n);
+    }
+    return false;
+}
+
 static sns_status read_tokenizer_json(loader *l, char *text, size_t size) {
     static const char *const names[SECTIONS] = {"model", "normalizer", "pre_tokenizer",
                                                 "post_processor", "added_tokens"};
     sns_json j = sns_json_open(text, size), section[SECTIONS] = {0};
-    sns_slice key;
+    sns_slice key, raw[SECTIONS] = {{0}};
     bool first = true;
     sns_json_enter(&j, '{');
     while (sns_json_next(&j, &first, &key)) {
-        sns_json *to = NULL;
+        int which = SECTIONS;
         for (int i = 0; i < SECTIONS; i++)
-            if (sns_slice_is(key, names[i])) to = &section[i];
-        sns_json_skip(&j, to);
+            if (sns_slice_is(key, names[i])) which = i;
+        if (which == SECTIONS) {
+            sns_json_skip(&j, NULL);
+        } else if (sns_json_skip(&j, &section[which])) {
+            const char *begin = section[which].at;
+            raw[which] = (sns_slice){begin, (size_t)(j.at - begin)};
+        }
     }
     if (j.failed || !sns_json_finish(&j)) return json_fail(l, &j);
-    return read_sections(l, section);
+    if (!is_unigram(section[MODEL])) return read_sections(l, section);
+    sns_unigram_sections unigram = {section[MODEL], section[ADDED], raw[NORMALIZER],
+                                    raw[PRE_TOKENIZER], raw[POST_PROCESSOR]};
+    return sns_unigram_load(&unigram, l->path, l->tok, l->err);
 }
 
 /* ---- putting it together ---- */
@@ -475,7 +500,7 @@ sns_status sns_tokenizer_parse_json(char *text, size_t size, const char *name, s
     tok->files[0] = text;
     tok->bpe.unknown_id = SNS_BPE_NONE;
     sns_status s = read_tokenizer_json(&l, text, size);
-    if (!s) s = finish(&l);
+    if (!s && !tok->unigram) s = finish(&l);
     sns_token_index_free(&l.index);
     if (s)
         sns_tokenizer_free(tok);

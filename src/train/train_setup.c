@@ -132,7 +132,7 @@ static sns_status set_towers(sns_run *r, sns_error *err) {
 static void set_loss(sns_run *r) {
     sns_clip_config *c = &r->config;
     bool stored = c->has_bias;
-    c->has_bias = r->o.loss == SNS_LOSS_SIGMOID;
+    c->has_bias = r->o.loss == SNS_LOSS_SIGMOID || c->vision_kind == SNS_VISION_SIGLIP;
     if (!c->has_bias || stored) return;
     c->logit_scale_init = logf(10);
     c->logit_bias_init = -10;

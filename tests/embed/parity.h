@@ -17,11 +17,16 @@ static inline bool parity_has_torch(void) {
     return access(TOOL_PYTHON, X_OK) == 0 && tool_run(argv);
 }
 
-static inline bool parity_make(const char *verb, const char *dir) {
-    char script[4096];
-    snprintf(script, sizeof script, "%s", tool_source("goldens/make_clip.py"));
+/* Run tests/goldens/SCRIPT. */
+static inline bool parity_script(const char *name, const char *verb, const char *dir) {
+    char script[4200];
+    snprintf(script, sizeof script, "%s/%s", tool_source("goldens"), name);
     const char *const argv[] = {"nice", "-n", "5", TOOL_PYTHON, script, verb, dir, NULL};
     return tool_run(argv);
+}
+
+static inline bool parity_make(const char *verb, const char *dir) {
+    return parity_script("make_clip.py", verb, dir);
 }
 
 static inline sns_npy parity_read(const char *dir, const char *name) {

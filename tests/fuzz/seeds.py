@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Starting inputs for the fuzz targets: seeds.py TARGET DIR. A target without seeds here starts from nothing."""
+import base64
 import io
 import json
 import os
@@ -85,6 +86,20 @@ def tokenizer():
     yield b"\0" + json.dumps(whole).encode() + b"\xfe" + text
     model["merges"] = [["a", "b"], ["a", "b</w>"]]
     yield b"\0" + json.dumps(whole, ensure_ascii=False, indent=1).encode() + b"\xfe" + text
+    table = struct.pack("<I", 16) + struct.pack("<4I", 1 << 10, 0x61 | 2 << 10 | 256, 0, 1 << 31) + b"A\0"
+    pieces = [["<unk>", 0], ["</s>", 0], ["\u2581", -2], ["a", -1.5], ["ab", -3], ["<0xE2>", 0], ["<0x82>", 0]]
+    unigram = {
+        "added_tokens": [{"id": 1, "content": "</s>", "special": True}, {"id": 7, "content": "<x>"}],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(table).decode()}, {"type": "NFKC"},
+            {"type": "Lowercase"}, {"type": "Replace", "pattern": {"Regex": r"[!-/]|\s+"}, "content": " "},
+            {"type": "Strip", "strip_left": True}, {"type": "Replace", "pattern": {"String": "bb"}, "content": "b"}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"}]},
+        "post_processor": {"type": "TemplateProcessing", "single": [
+            {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "</s>"}}], "special_tokens": {"</s>": {"ids": [1]}}},
+        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": pieces}}
+    yield b"\0" + json.dumps(unigram).encode() + b"\xfe" + text
     yield b"\1" + json.dumps(vocab).encode() + b"\xfe#version: 0.2\na b\na b</w>\n\xfe" + text
 
 

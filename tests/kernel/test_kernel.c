@@ -81,11 +81,11 @@ static void check_act_output(const sns_kernels *k, sns_act act, const float *got
                              size_t n) {
     for (size_t i = 0; i < n; i++)
         check_close("act_forward", k->name, got + i, want + i, 1, 1e-6,
-                    act == SNS_ACT_GELU ? 2e-6 : 0);
+                    act == SNS_ACT_GELU || act == SNS_ACT_GELU_TANH ? 2e-6 : 0);
 }
 
 static void check_act(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t n) {
-    for (sns_act act = SNS_ACT_NONE; act <= SNS_ACT_QUICK_GELU; act++) {
+    for (sns_act act = SNS_ACT_NONE; act <= SNS_ACT_GELU_TANH; act++) {
         guarded x = random_floats(rng, n, 3), dy = random_floats(rng, n, 1);
         guarded got = guarded_floats(n), want = guarded_floats(n);
         if (n > 40) put_special_values(x.data, n);
@@ -223,6 +223,10 @@ static double quick_gelu(double x) {
     return x / (1 + exp(-1.702 * x));
 }
 
+static double gelu_tanh(double x) {
+    return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
 static void reference_activations(void **state) {
     (void)state;
     const sns_kernels *ref = sns_kernels_named("ref");
@@ -233,6 +237,10 @@ static void reference_activations(void **state) {
         check_near("gelu", out, gelu(in), 1e-6);
         ref->act_backward(SNS_ACT_GELU, &out, &one, &in, 1);
         check_near("gelu'", out, (gelu(in + h) - gelu(in - h)) / (2 * h), 1e-6);
+        ref->act_forward(SNS_ACT_GELU_TANH, &out, &in, 1);
+        check_near("gelu with tanh", out, gelu_tanh(in), 2e-6);
+        ref->act_backward(SNS_ACT_GELU_TANH, &out, &one, &in, 1);
+        check_near("gelu with tanh'", out, (gelu_tanh(in + h) - gelu_tanh(in - h)) / (2 * h), 2e-6);
         ref->act_forward(SNS_ACT_QUICK_GELU, &out, &in, 1);
         check_near("quick gelu", out, quick_gelu(in), 2e-6);
         ref->act_backward(SNS_ACT_QUICK_GELU, &out, &one, &in, 1);

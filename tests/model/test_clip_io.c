@@ -61,6 +61,8 @@ static void published_geometries(void **state) {
     } models[] = {
         {"ViT-B/32", SNS_CONFIG_HF, "{\"model_type\":\"clip\"}", 151277313, 151.28,
          SNS_ACT_QUICK_GELU},
+        {"ViT-B-16-SigLIP", SNS_CONFIG_HF, "{\"model_type\":\"siglip\"}", 203155970, 203.16,
+         SNS_ACT_GELU_TANH},
         {"ViT-B/16", SNS_CONFIG_HF,
          "{\"projection_dim\":512,\"text_config\":{\"eos_token_id\":2,\"bos_token_id\":0},"
          "\"vision_config\":{\"patch_size\":16}}",
@@ -118,8 +120,9 @@ static void published_geometries(void **state) {
             fail_msg("%s: %zu parameters", models[i].name, l.total);
         assert_int_equal(c.vision.act, models[i].act);
         assert_int_equal(c.text.act, models[i].act);
-        assert_int_equal(c.start_id, 49406);
-        assert_int_equal(c.end_id, 49407);
+        bool siglip = c.text_kind == SNS_TEXT_SIGLIP;
+        assert_int_equal(c.start_id, siglip ? 1 : 49406);
+        assert_int_equal(c.end_id, siglip ? 1 : 49407);
         sns_layout_free(&l);
     }
 }
@@ -190,7 +193,16 @@ static void bad_configs(void **state) {
     } cases[] = {
         {SNS_CONFIG_HF, "{", SNS_FORMAT, "line 1"},
         {SNS_CONFIG_HF, "[]", SNS_FORMAT, "not a JSON object"},
-        {SNS_CONFIG_HF, "{\"model_type\":\"siglip\"}", SNS_UNSUPPORTED, "siglip"},
+        {SNS_CONFIG_HF, "{\"model_type\":\"siglip2\"}", SNS_UNSUPPORTED, "siglip2"},
+        {SNS_CONFIG_HF, "{\"model_type\":\"siglip\",\"text_config\":{\"projection_size\":512}}",
+         SNS_SHAPE, "512 wide"},
+        {SNS_CONFIG_HF,
+         "{\"model_type\":\"siglip\",\"vision_config\":{\"patch_size\":14,\"image_size\":384}}",
+         SNS_SHAPE, "divide"},
+        {SNS_CONFIG_HF, "{\"model_type\":\"siglip\",\"text_config\":{\"pad_token_id\":32000}}",
+         SNS_SHAPE, "padding"},
+        {SNS_CONFIG_HF, "{\"model_type\":\"siglip\",\"vision_config\":{\"vision_use_head\":false}}",
+         SNS_UNSUPPORTED, "vision_use_head"},
         {SNS_CONFIG_HF, "{\"model_type\":3}", SNS_FORMAT, "model_type: not a string"},
         {SNS_CONFIG_HF, "{\"text_config\":3}", SNS_FORMAT, "text_config: not an object"},
         {SNS_CONFIG_HF, "{\"text_config\":{\"hidden_act\":\"gelu_new\"}}", SNS_UNSUPPORTED,

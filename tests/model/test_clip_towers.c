@@ -95,15 +95,14 @@ static double run(sns_tape *t, const world *w) {
     return loss;
 }
 
-static void gradients(void **state) {
-    (void)state;
-    world w = open_world(tiny());
+static void check_gradients(sns_clip_config c) {
+    world w = open_world(c);
     sns_tape *t = sns_tape_new(sns_kernels_get(), true);
     sns_tape *plain = sns_tape_new(sns_kernels_get(), false);
     run(t, &w);
     for (size_t d = 0; d < w.layout.count; d++) {
         const sns_param_desc *p = &w.layout.desc[d];
-        if (!strcmp(p->name, "logit_scale")) continue; /* belongs to the loss */
+        if (!strncmp(p->name, "logit_", 6)) continue; /* belongs to the loss */
         float *x = w.data + p->offset, *g = w.grad + p->offset;
         double largest = 0;
         for (size_t i = 0; i < p->count; i++) largest = fmax(largest, fabs((double)g[i]));
@@ -126,6 +125,23 @@ static void gradients(void **state) {
     sns_tape_free(t);
     sns_tape_free(plain);
     close_world(&w);
+}
+
+static void gradients(void **state) {
+    (void)state;
+    check_gradients(tiny());
+}
+
+static void siglip_gradients(void **state) {
+    (void)state;
+    sns_clip_config c = tiny();
+    c.vision_kind = SNS_VISION_SIGLIP;
+    c.text_kind = SNS_TEXT_SIGLIP;
+    c.vision.act = c.text.act = SNS_ACT_GELU_TANH;
+    c.has_bias = true;
+    c.embed = c.vision.width;
+    c.pad_id = 4;
+    check_gradients(c);
 }
 
 /* Wide enough that rows, heads and columns are cut into several chunks. */
@@ -399,6 +415,7 @@ int main(void) {
         cmocka_unit_test(initial_values),
         cmocka_unit_test(absurd_configs_are_refused),
         cmocka_unit_test(gradients),
+        cmocka_unit_test(siglip_gradients),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(kernel_tables_agree),
         cmocka_unit_test(inference_equals_training),
