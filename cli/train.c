@@ -149,6 +149,7 @@ static int run(const cli_call *call) {
     sns_status status = sns_train(&o, &result, &err);
     cli_progress_clear(&s.bar);
     if (status == SNS_CANCELLED && result.steps) cli_note("the same command with --resume goes on");
+    if (result.process) return status ? CLI_FAILED : CLI_DONE; /* the first one speaks for all */
     if (status) return cli_fail(&err);
     print_result(v, &result);
     return result.skipped ? CLI_FAILED : CLI_DONE;
@@ -300,11 +301,15 @@ const cli_command cli_train = {
         "mirrored when its captions say left or right.\n\n"
         "The run's folder holds model/ in Hugging Face's layout, the two newest checkpoints, "
         "log.jsonl and curve.svg. Ctrl-C finishes the step and saves; --resume goes on, and the "
-        "result is the same to the last bit. A sample that can't be read is named on stderr and "
+        "result is the same to the last bit. Under mpirun, n processes each compute a part of "
+        "every "
+        "batch; the loss is that of the whole batch (sensus --version says whether MPI is built "
+        "in). A sample that can't be read is named on stderr and "
         "left out; the exit status is then 1.",
     .examples =
         "sensus train --data 'shards/*.tar' --tokenizer models/mine --out run --steps 20000\n"
-        "sensus train --data captions.csv --tokenizer models/mine --out run --resume",
+        "sensus train --data captions.csv --tokenizer models/mine --out run --resume\n"
+        "mpirun -n 4 sensus train --data 'shards/*.tar' --tokenizer models/mine --out run",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,

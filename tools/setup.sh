@@ -6,7 +6,7 @@ set -eu
 packages() {
     case $1 in
     build) echo build-essential meson ninja-build pkg-config libdnnl-dev libvips-dev libsqlite3-dev \
-        libjansson-dev libutf8proc-dev libpcre2-dev ;;
+        libjansson-dev libutf8proc-dev libpcre2-dev libopenmpi-dev openmpi-bin ;;
     demo) echo tuxpaint-stamps-default ;;
     test) echo libcmocka-dev python3-torch python3-numpy python3-pil python3-regex ;;
     lint) echo clang-format g++ ;;

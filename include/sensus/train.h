@@ -136,6 +136,7 @@ typedef struct sns_train_result {
     size_t steps, first_step;          /* done in all; where this call began */
     double loss;                       /* exponential average at the end */
     double recall10;                   /* held out; negative: not measured */
+    size_t process, processes;         /* which one of how many a launcher started; 0, 1 */
     double seconds;
     double wait_seconds, forward_seconds, backward_seconds, update_seconds; /* of `seconds` */
 } sns_train_result;
@@ -143,12 +144,17 @@ typedef struct sns_train_result {
 /* The defaults named above. */
 SNS_API void sns_train_defaults(sns_train_options *o);
 
-/* Train until the last step. Everything random follows from `seed`: the same options and data give
- * the same bytes for any number of threads, and a run that was killed and resumed gives the bytes
- * of one that was not.
- * Errors: SNS_ARG (options that do not fit each other or the data), SNS_MISSING, SNS_IO (out_dir,
- * disk full: the previous checkpoint stays), SNS_FORMAT (also: the loss is not finite), SNS_SHAPE,
- * SNS_MISMATCH (resume with other data, geometry or seed), SNS_CANCELLED (saved), SNS_NOMEM.
- * result may be NULL. */
+/* Train until the last step.
+ * Started by mpirun or srun as one of n processes (in a build with MPI), it is one part of one run:
+ * each process computes batch / n pairs of every batch with its own activations, the features are
+ * gathered with their gradients, so that the loss is that of the whole batch, and the gradients are
+ * summed. All processes need the data; the first alone uses out_dir, `progress` and `warn`. An
+ * error in one process is returned by all; of a process that dies the launcher tells. The caller's
+ * process must not have used MPI in another thread. Everything random follows from `seed`: the same
+ * options and data give the same bytes for any number of threads, and a run that was killed and
+ * resumed gives the bytes of one that was not. Errors: SNS_ARG (options that do not fit each other
+ * or the data), SNS_MISSING, SNS_IO (out_dir, disk full: the previous checkpoint stays), SNS_FORMAT
+ * (also: the loss is not finite), SNS_SHAPE, SNS_MISMATCH (resume with other data, geometry or
+ * seed), SNS_CANCELLED (saved), SNS_NOMEM. result may be NULL. */
 SNS_API sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_error *err);
 #endif

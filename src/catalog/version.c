@@ -1,6 +1,7 @@
 /* version.c - the parts of this build. It lives here because the catalog's folder is the first one
  * that stands above all the parts it names. */
 #include "base/error.h"
+#include "base/parts.h"
 #include "base/strbuf.h"
 #include "kernel/kernel.h"
 #include <dnnl.h>
@@ -31,6 +32,7 @@ sns_status sns_version_describe(char **text, sns_error *err) {
     sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());
     sns_strbuf_printf(&b, "text       utf8proc %s, PCRE2 %s, jansson %s\n", utf8proc_version(),
                       pcre, jansson_version_str());
+    sns_strbuf_printf(&b, "processes  %s\n", SNS_MPI[0] ? SNS_MPI : "one (built without MPI)");
     if (b.failed) {
         sns_strbuf_free(&b);
         *text = NULL;

@@ -83,11 +83,18 @@ static sns_status encode(sns_run *r, sns_tape *t, const sns_batch *b, sns_tensor
     return SNS_OK;
 }
 
-/* Step 2. */
-static sns_status loss_and_feature_gradients(sns_run *r, sns_step_loss *out, sns_error *err) {
+/* Step 2. With several processes each has the features of its places; all are gathered, and every
+ * process computes the loss of the whole batch and takes the gradient at its own places from it.
+ * `s` is how step 1 went here. */
+static sns_status loss_and_feature_gradients(sns_run *r, sns_status s, sns_step_loss *out,
+                                             sns_error *err) {
     sns_features *f = &r->features;
-    size_t B = r->o.batch, E = r->config.embed, dim[2] = {B, E};
+    size_t B = r->o.batch, E = r->config.embed, dim[2] = {B, E}, each = sns_run_places(r) * E;
     sns_tape *t = r->loss_tape;
+    if ((s = sns_world_agree(&r->world, s, err))) return s;
+    if ((s = sns_world_gather(&r->world, f->images, each, err))) return s;
+    if ((s = sns_world_gather(&r->world, f->texts, each, err))) return s;
+    if ((s = sns_teacher_gather(r, err))) return s;
     sns_tape_reset(t);
     memset(f->dimages, 0, B * E * sizeof(float));
     memset(f->dtexts, 0, B * E * sizeof(float));
@@ -96,7 +103,11 @@ static sns_status loss_and_feature_gradients(sns_run *r, sns_step_loss *out, sns
     sns_tensor *loss = sns_batch_loss(r, t, images, texts, &out->correct);
     if (!loss) return sns_tape_status(t, err);
     out->loss = loss->data[0];
-    return sns_tape_backward(t, loss, NULL, err);
+    s = sns_tape_backward(t, loss, NULL, err);
+    /* The loss's own parameters (temperature) got their gradient in every process: once is enough.
+     */
+    if (r->world.rank) memset(r->grads, 0, r->state.total * sizeof(float));
+    return s;
 }
 
 /* Step 3 for one piece: the towers one after the other, so that only one's activations exist. */
@@ -132,8 +143,7 @@ static sns_status whole(sns_run *r, sns_step_loss *out, sns_error *err) {
     double start = now_s();
     if (!s) s = encode(r, r->tape, b, x, err);
     if (!s) s = sns_teacher_look(r, b, err);
-    if (!s) s = loss_and_feature_gradients(r, out, err);
-    if (s) return s;
+    if ((s = loss_and_feature_gradients(r, s, out, err))) return s;
     double middle = now_s();
     out->forward_s = middle - start;
     const float *dtexts = rows_of(r, r->features.dtexts, b);
@@ -156,7 +166,7 @@ static sns_status in_pieces(sns_run *r, size_t pieces, sns_step_loss *out, sns_e
         if (!s) s = encode(r, r->look_tape, b, NULL, err);
         if (!s) s = sns_teacher_look(r, b, err);
     }
-    if (!s) s = loss_and_feature_gradients(r, out, err);
+    s = loss_and_feature_gradients(r, s, out, err);
     double middle = now_s(), waited = out->wait_s;
     out->forward_s = middle - start - waited;
     for (size_t i = 0; i < pieces && !s; i++) {
@@ -167,11 +177,28 @@ static sns_status in_pieces(sns_run *r, size_t pieces, sns_step_loss *out, sns_e
     return s;
 }
 
+/* Batch norm normalises a process' pairs by their own statistics; the running averages, which are
+ * for inference, become the mean of all processes'. */
+static sns_status average_statistics(sns_run *r, sns_error *err) {
+    sns_status s = SNS_OK;
+    if (r->world.size == 1) return s;
+    for (size_t i = 0; i < r->layout.count && !s; i++) {
+        const sns_param_desc *d = &r->layout.desc[i];
+        if (!d->buffer) continue;
+        s = sns_world_sum(&r->world, r->state.params + d->offset, d->count, err);
+        r->k->scale(r->state.params + d->offset, 1 / (float)r->world.size, d->count);
+    }
+    return s;
+}
+
 sns_status sns_grad_step(sns_run *r, sns_step_loss *out, sns_error *err) {
-    size_t m = r->o.micro_batch, pieces = (r->o.batch + m - 1) / m;
+    size_t m = r->o.micro_batch, pieces = (sns_run_places(r) + m - 1) / m;
     *out = (sns_step_loss){0};
     memset(r->grads, 0, r->state.total * sizeof(float));
-    return pieces == 1 ? whole(r, out, err) : in_pieces(r, pieces, out, err);
+    sns_status s = pieces == 1 ? whole(r, out, err) : in_pieces(r, pieces, out, err);
+    if ((s = sns_world_agree(&r->world, s, err))) return s;
+    if ((s = sns_world_sum(&r->world, r->grads, r->state.total, err))) return s;
+    return average_statistics(r, err);
 }
 
 sns_status sns_apply_gradients(sns_run *r, double loss, double *lr, double *grad_norm,

@@ -103,6 +103,14 @@ sns_status sns_teacher_look(sns_run *r, const sns_batch *b, sns_error *err) {
     return s ? s : sns_encode_texts(t->session, b->captions, b->count, t->texts + at, err);
 }
 
+sns_status sns_teacher_gather(sns_run *r, sns_error *err) {
+    sns_teacher *t = r->teacher;
+    if (!t) return SNS_OK;
+    size_t each = sns_run_places(r) * t->width;
+    sns_status s = sns_world_gather(&r->world, t->images, each, err);
+    return s ? s : sns_world_gather(&r->world, t->texts, each, err);
+}
+
 const char *sns_teacher_name(const sns_teacher *t) {
     return sns_model_fingerprint(t->model);
 }

@@ -12,6 +12,8 @@ sns_status sns_teacher_bind(sns_run *r, sns_error *err);
 void sns_teacher_init(sns_run *r);
 /* The teacher's vectors of a piece, at its places. Nothing without a teacher. */
 sns_status sns_teacher_look(sns_run *r, const sns_batch *b, sns_error *err);
+/* The vectors of all processes' places. */
+sns_status sns_teacher_gather(sns_run *r, sns_error *err);
 /* 32 hex digits that name it. */
 const char *sns_teacher_name(const sns_teacher *t);
 void sns_teacher_close(sns_run *r);

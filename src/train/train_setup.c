@@ -221,6 +221,12 @@ static sns_status allocate_step(sns_run *r, sns_error *err) {
     return SNS_OK;
 }
 
+sns_status sns_run_allocate(sns_run *r, sns_error *err) {
+    sns_status s = allocate_model(r, err);
+    if (!s) s = allocate_step(r, err);
+    return s ? s : sns_run_set_rates(r, err);
+}
+
 typedef struct ticker {
     sns_run *r;
 } ticker;
@@ -357,8 +363,10 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
                             .cache_px = o->cache_px,
                             .threads = o->loader_threads,
                             .first_step = r->state.step,
+                            .first = r->world.rank * sns_run_places(r),
+                            .places = sns_run_places(r),
                             .piece = o->micro_batch,
-                            .passes = o->micro_batch < o->batch ? 2 : 1,
+                            .passes = o->micro_batch < sns_run_places(r) ? 2 : 1,
                             .seed = o->seed,
                             .no_flip = o->no_flip,
                             .lang_weight = o->lang_weight};
@@ -381,32 +389,73 @@ static sns_status lock_folder(sns_run *r, sns_error *err) {
     return sns_fail(err, SNS_BUSY, "%s: another run is training in this folder", dir);
 }
 
-static sns_status open_all(sns_run *r, sns_error *err) {
+size_t sns_run_places(const sns_run *r) {
+    return r->o.batch / r->world.size;
+}
+
+/* What each process does for itself; only the first looks into the run's folder. */
+static sns_status open_alone(sns_run *r, sns_error *err) {
     sns_train_options *o = &r->o;
     sns_status s = check_options(o, err);
     if (s) return s;
+    if (o->batch % r->world.size)
+        return sns_fail(err, SNS_ARG, "a batch of %zu does not divide by %zu processes", o->batch,
+                        r->world.size);
     r->tokenizer_dir = o->tokenizer_dir ? o->tokenizer_dir : o->init_dir;
     if ((s = sns_tokenizer_load(r->tokenizer_dir, &r->tokenizer, err))) return s;
     if ((s = set_geometry(r, err))) return s;
-    if (!o->micro_batch) o->micro_batch = o->batch;
+    if (!o->micro_batch || o->micro_batch > sns_run_places(r)) o->micro_batch = sns_run_places(r);
     if (!o->cache_px) o->cache_px = (r->config.image_px * 5 + 3) / 4;
-    if ((s = sns_make_dirs(o->out_dir, err)) || (s = lock_folder(r, err))) return s;
-    if ((s = allocate_model(r, err)) || (s = allocate_step(r, err))) return s;
-    if ((s = sns_run_set_rates(r, err))) return s;
+    bool first = r->world.rank == 0;
+    if (first && ((s = sns_make_dirs(o->out_dir, err)) || (s = lock_folder(r, err)))) return s;
+    if ((s = sns_run_allocate(r, err))) return s;
     if ((s = read_data(r, err))) return s;
     set_identity(r);
-    if ((s = set_start(r, err))) return s;
-    if (r->stream && (s = sns_run_seek_stream(r, err))) return s;
-    if ((s = count_steps(r, err))) return s;
-    if ((s = sns_train_log_open(o->out_dir, r->state.step, &r->log, err))) return s;
+    if (first && (s = set_start(r, err))) return s;
+    return count_steps(r, err);
+}
+
+/* The first process' start becomes everyone's, provided that all see the same data. */
+static sns_status share_start(sns_run *r, sns_error *err) {
+    sns_train_state *t = &r->state;
+    float *block[] = {t->params, t->m, t->v, t->ema};
+    struct {
+        uint64_t data;
+        size_t step;
+        double loss_average;
+    } start = {t->data, t->step, t->loss_average};
+    sns_status s = sns_world_share(&r->world, &start, sizeof start, err);
+    t->step = start.step;
+    t->loss_average = start.loss_average;
+    if (!s && !r->stream && start.data != t->data) /* of a stream each has other shards */
+        s = sns_fail(err, SNS_MISMATCH, "its data is not that of process 0");
+    if ((s = sns_world_agree(&r->world, s, err))) return s;
+    for (int i = 0; i < 4 && !s; i++)
+        if (block[i]) s = sns_world_share(&r->world, block[i], t->total * sizeof(float), err);
+    return s;
+}
+
+static sns_status open_all(sns_run *r, sns_error *err) {
+    sns_train_options *o = &r->o;
+    sns_status s = sns_world_agree(&r->world, open_alone(r, err), err);
+    if (s || (s = share_start(r, err))) return s;
+    if (r->stream) s = sns_run_seek_stream(r, err);
+    if ((s = sns_world_agree(&r->world, s, err))) return s;
     r->schedule = (sns_schedule){o->lr, o->min_lr, o->warmup, o->steps};
     r->adamw = (sns_adamw){o->beta1,   o->beta2,   o->eps, o->weight_decay,
                            r->state.m, r->state.v, r->rate};
-    return start_loader(r, err);
+    if (r->world.rank == 0) s = sns_train_log_open(o->out_dir, r->state.step, &r->log, err);
+    if (!s) s = start_loader(r, err);
+    return sns_world_agree(&r->world, s, err);
 }
 
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err) {
-    *r = (sns_run){.o = *o, .k = sns_kernels_get(), .recall = {-1, -1, -1}, .lock_fd = -1};
+    *r = (sns_run){
+        .o = *o, .world = {0, 1}, .k = sns_kernels_get(), .recall = {-1, -1, -1}, .lock_fd = -1};
+    sns_status s = sns_world_open(&r->world, err);
+    if (s) return s;
+    if (r->world.rank) r->o.progress = NULL;
+    if (r->world.rank && !sns_run_streams(o)) r->o.warn = NULL; /* all read the same */
     return open_all(r, err);
 }
 

@@ -8,6 +8,7 @@
 #include "train/objective.h"
 #include "train/schedule.h"
 #include "train/train_log.h"
+#include "train/world.h"
 #include <sensus/train.h>
 
 /* Features of a whole batch and the loss's gradients at them, each [B, E]. */
@@ -21,6 +22,7 @@ typedef sns_status sns_next_piece_fn(void *pieces, const sns_batch **out, sns_er
 typedef struct sns_teacher sns_teacher; /* teacher.c */
 
 typedef struct sns_run {
+    sns_world world;
     sns_train_options o; /* with defaults that depend on others filled in */
     const sns_kernels *k;
     sns_tokenizer *tokenizer;
@@ -59,6 +61,10 @@ typedef struct sns_run {
 /* Everything up to the first step, checkpoint and all. The run is freed in every case. */
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err);
 void sns_run_close(sns_run *r);
+/* Places of a batch that each process computes. */
+size_t sns_run_places(const sns_run *r);
+/* A part of sns_run_open: memory for what r->o, k and config say, and the model and tapes in it. */
+sns_status sns_run_allocate(sns_run *r, sns_error *err);
 /* The checkpoint, then OUT/model with what ships, then the curve. */
 sns_status sns_run_save(sns_run *r, sns_error *err);
 /* OUT/model alone. */

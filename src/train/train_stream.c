@@ -26,10 +26,11 @@ sns_status sns_run_open_stream(sns_run *r, sns_error *err) {
                             .source_count = o->data_count,
                             .window = o->shuffle ? o->shuffle : DEFAULT_WINDOW,
                             .window_bytes = (o->cache_mb ? o->cache_mb : 1) << 20,
-                            .batch = o->batch,
+                            .batch = sns_run_places(r),
                             .spares = SNS_LOADER_SPARES,
                             .seed = o->seed,
-                            .ranks = 1,
+                            .rank = r->world.rank,
+                            .ranks = r->world.size,
                             .langs = o->lang_weight,
                             .cancel = o->cancel,
                             .warn = o->warn,
@@ -37,7 +38,24 @@ sns_status sns_run_open_stream(sns_run *r, sns_error *err) {
     return sns_stream_new(&s, &r->stream, err);
 }
 
+/* Read on from the start to the step that comes next. */
+static sns_status read_again(sns_run *r, sns_error *err) {
+    size_t places = sns_run_places(r), spares = 0;
+    sns_pair **pairs = calloc(places + SNS_LOADER_SPARES, sizeof *pairs);
+    if (!pairs) return sns_fail(err, SNS_NOMEM, "no memory for %zu pairs", places);
+    sns_status s = SNS_OK;
+    for (size_t i = 0; i < r->state.step && !s; i++) {
+        sns_stream_position at;
+        s = sns_stream_next(r->stream, pairs, &spares, &at, err);
+        for (size_t k = 0; k < places + spares && !s; k++) sns_pair_release(pairs[k]);
+    }
+    free(pairs);
+    return s;
+}
+
 sns_status sns_run_seek_stream(sns_run *r, sns_error *err) {
+    /* The checkpoint has the first process' position; the others' epochs have other lengths. */
+    if (r->world.rank) return read_again(r, err);
     sns_stream_position at = {r->state.stream_epoch, r->state.stream_first_step};
     return sns_stream_seek(r->stream, at, r->state.step, err);
 }

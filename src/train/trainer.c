@@ -120,19 +120,25 @@ static sns_status after_step(sns_run *r, const step_result *x, pace *p, bool *st
     bool last = step == o->steps;
     double *pace_s = &p->seconds_per_step;
     *pace_s = *pace_s > 0 ? 0.95 * *pace_s + 0.05 * x->seconds : x->seconds;
+    bool first = r->world.rank == 0; /* the others only compute */
     sns_status s = SNS_OK;
-    if (step == 1 || last || (o->log_every && step % o->log_every == 0)) s = log_step(r, x, p, err);
-    if (!s && r->val && (last || (o->val_every && step % o->val_every == 0))) s = measure(r, err);
+    if (first && (step == 1 || last || (o->log_every && step % o->log_every == 0)))
+        s = log_step(r, x, p, err);
+    if (first && !s && r->val && (last || (o->val_every && step % o->val_every == 0)))
+        s = measure(r, err);
     *stop = report(r, SNS_TRAIN_STEP, x, p);
-    if (!s && (last || *stop || save_is_due(r, p))) s = save(r, x, p, err);
-    return s;
+    sns_status others = sns_world_any(&r->world, stop, err);
+    if (!s) s = others;
+    if (first && !s && (last || *stop || save_is_due(r, p))) s = save(r, x, p, err);
+    return sns_world_agree(&r->world, s, err);
 }
 
 static sns_status loop(sns_run *r, sns_train_result *result, sns_error *err) {
     pace p = {.last_save = now_s()};
     bool stop = false;
     sns_status s = SNS_OK;
-    if (r->state.step >= r->o.steps) s = sns_run_write_model(r, err); /* killed while writing it */
+    if (r->state.step >= r->o.steps && r->world.rank == 0)
+        s = sns_run_write_model(r, err); /* killed while writing it */
     while (!s && !stop && r->state.step < r->o.steps) {
         step_result x = {0};
         s = train_step(r, &x, result, err);
@@ -164,13 +170,17 @@ static void fill_stream_result(const sns_run *r, sns_train_result *out) {
 }
 
 sns_status sns_train(const sns_train_options *o, sns_train_result *result, sns_error *err) {
-    sns_train_result mine = {.recall10 = -1};
+    sns_train_result mine = {.recall10 = -1, .processes = 1};
     int threads_before = omp_get_max_threads();
     double start = now_s();
+    sns_error unwanted;
+    if (!err) err = &unwanted; /* processes tell each other theirs */
     sns_run *r = calloc(1, sizeof *r);
     if (!r) return sns_fail(err, SNS_NOMEM, "no memory for a run");
     if (o->threads) omp_set_num_threads(o->threads > 256 ? 256 : (int)o->threads);
     sns_status s = sns_run_open(r, o, err);
+    mine.process = r->world.rank;
+    mine.processes = r->world.size;
     if (!s) {
         fill_result(r, &mine);
         s = loop(r, &mine, err);
