@@ -7,8 +7,7 @@ target=$1 runs=${2:-1000000}
 out=build-fuzz
 flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-clip="src/model/clip.c src/model/clip_config.c src/model/clip_config_openclip.c src/model/clip_load.c
-    src/model/json_fields.c src/tensor/safetensors.c src/tensor/tensor_shape.c"
+clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/conv.c src/kernel/onednn.c"
 
 sources() {
     case $1 in
@@ -17,7 +16,8 @@ sources() {
     image) echo src/media/image.c src/media/image_kind.c src/media/image_vips.c ;;
     preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_vips.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
-        src/prep/tokenizer.c src/prep/tokenizer_load.c ;;
+        src/prep/tokenizer.c src/prep/tokenizer_load.c src/prep/text_normalize.c src/prep/unigram.c \
+        src/prep/unigram_load.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
         src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \
         src/train/tar_stream.c ;;
@@ -50,7 +50,7 @@ run() {
         objects="$objects $(object "$s")"
     done
     # shellcheck disable=SC2086
-    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8 vips) -lm -lpthread
+    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8 vips) -ldnnl -lgomp -lm -lpthread
     mkdir -p "$out/corpus/$1" "$out/crash"
     python3 tests/fuzz/seeds.py "$1" "$out/corpus/$1"
     echo "fuzzing $1: $runs runs"

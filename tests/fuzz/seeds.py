@@ -61,6 +61,8 @@ def config():
           "vision_config": {**tower, "image_size": 32, "patch_size": 8, "num_channels": 3}}
     yield b"\0" + json.dumps(hf).encode()
     yield b"\0" + json.dumps({"text_config_dict": hf["text_config"], "vision_config_dict": {}}).encode()
+    siglip = {**hf["text_config"], "pad_token_id": 1, "projection_size": 64, "hidden_act": "gelu_pytorch_tanh"}
+    yield b"\0" + json.dumps({**hf, "model_type": "siglip", "text_config": siglip}).encode()
     yield b"\1" + json.dumps({"model_cfg": {
         "embed_dim": 32, "quick_gelu": True,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "mlp_ratio": 4.5},
