@@ -299,7 +299,8 @@ const cli_command cli_train = {
         "a line. A CSV has the columns image and caption; a line of a .jsonl is such a JSON object "
         "with \"image\". Two samples of one concept never meet in a batch; a picture is not "
         "mirrored when its captions say left or right.\n\n"
-        "The run's folder holds model/ in Hugging Face's layout, the two newest checkpoints, "
+        "The run's folder holds model/ in Hugging Face's layout (open_clip's for a ResNet or CBOW "
+        "tower), the two newest checkpoints, "
         "log.jsonl and curve.svg. Ctrl-C finishes the step and saves; --resume goes on, and the "
         "result is the same to the last bit. Under mpirun, n processes each compute a part of "
         "every "
@@ -309,6 +310,8 @@ const cli_command cli_train = {
     .examples =
         "sensus train --data 'shards/*.tar' --tokenizer models/mine --out run --steps 20000\n"
         "sensus train --data captions.csv --tokenizer models/mine --out run --resume\n"
+        "sensus train --data captions.csv --tokenizer models/mine --out run2 --vision resnet "
+        "--text cbow --image-px 96\n"
         "mpirun -n 4 sensus train --data 'shards/*.tar' --tokenizer models/mine --out run",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,

@@ -3,7 +3,8 @@
  * Radford et al. 2021, figure 3: both towers encode a batch, every picture is compared with every
  * text, and a symmetric cross-entropy pulls the true pairs together. The run is a folder:
  *   checkpoint-STEP.safetensors  parameters, moments, position; the last two are kept
- *   model/                       what the newest checkpoint ships, in Hugging Face's layout
+ *   model/                       what the newest checkpoint ships, in Hugging Face's layout, or
+ *                                open_clip's for a ResNet or CBOW tower
  *   log.jsonl, curve.svg         one line a step or so, and its picture */
 #ifndef SENSUS_TRAIN_H
 #define SENSUS_TRAIN_H
@@ -82,7 +83,8 @@ typedef struct sns_train_options {
     sns_loss loss; /* softmax */
     size_t batch;  /* 256 */
     /* Pairs whose activations are in memory at a time; the loss still sees the whole batch, for a
-     * third more work. 0: the whole batch. */
+     * third more work. 0: the whole batch. A ResNet's batch norm takes its
+     * statistics from these pairs. */
     size_t micro_batch;
     /* Nonzero: keep each block's input only and compute its inside again in the backward pass: the
      * same result to the bit in much less memory, for a third more work. */

@@ -133,14 +133,32 @@ static sns_tensor *conv_norm(sns_tape *t, sns_tensor *x, const sns_conv_norm *p,
     return sns_batchnorm(t, sns_conv2d(t, x, &p->weight, stride), &p->norm, relu, residual);
 }
 
-static sns_tensor *stem(sns_tape *t, const sns_resnet *r, sns_tensor *pixels) {
+typedef struct one_stem {
+    const sns_resnet *resnet;
+} one_stem;
+
+static sns_tensor *run_stem(sns_tape *t, void *context, sns_tensor *pixels) {
+    const sns_resnet *r = ((one_stem *)context)->resnet;
     sns_tensor *x = conv_norm(t, sns_channels_last(t, pixels), &r->stem[0], 2, true, NULL);
     x = conv_norm(t, x, &r->stem[1], 1, true, NULL);
     x = conv_norm(t, x, &r->stem[2], 1, true, NULL);
     return sns_avg_pool(t, x);
 }
 
-static sns_tensor *bottleneck(sns_tape *t, const sns_bottleneck *b, sns_tensor *x) {
+/* Both parts may be computed again in the backward pass (see sns_tape_segment). */
+static sns_tensor *stem(sns_tape *t, const sns_resnet *r, sns_tensor *pixels) {
+    const size_t *d = pixels->dim;
+    size_t dim[] = {d[0], d[2] / 4, d[3] / 4, r->stem[2].weight.value.dim[0]};
+    one_stem o = {r};
+    return sns_tape_segment_shaped(t, run_stem, &o, sizeof o, pixels, 4, dim);
+}
+
+typedef struct one_block {
+    const sns_bottleneck *block;
+} one_block;
+
+static sns_tensor *run_block(sns_tape *t, void *context, sns_tensor *x) {
+    const sns_bottleneck *b = ((one_block *)context)->block;
     sns_tensor *h = conv_norm(t, x, &b->conv[0], 1, true, NULL);
     h = conv_norm(t, h, &b->conv[1], 1, true, NULL);
     sns_tensor *identity = x;
@@ -150,6 +168,14 @@ static sns_tensor *bottleneck(sns_tape *t, const sns_bottleneck *b, sns_tensor *
     }
     if (b->has_down) identity = conv_norm(t, identity, &b->down, 1, false, NULL);
     return conv_norm(t, h, &b->conv[2], 1, true, identity);
+}
+
+static sns_tensor *bottleneck(sns_tape *t, const sns_bottleneck *b, sns_tensor *x) {
+    if (!x) return NULL;
+    size_t by = b->halves ? 2 : 1;
+    size_t dim[] = {x->dim[0], x->dim[1] / by, x->dim[2] / by, b->conv[2].weight.value.dim[0]};
+    one_block o = {b};
+    return sns_tape_segment_shaped(t, run_block, &o, sizeof o, x, 4, dim);
 }
 
 /* The query of a picture is its mean's: row 0 of its sequence. */

@@ -187,12 +187,18 @@ static void segment_backward(sns_tape *tape, void *context) {
 
 sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
                              sns_tensor *x, size_t rows) {
+    return sns_tape_segment_shaped(tape, run, context, size, x, 2,
+                                   (size_t[]){rows, x ? x->cols : 0});
+}
+
+sns_tensor *sns_tape_segment_shaped(sns_tape *tape, sns_segment_fn *run, const void *context,
+                                    size_t size, sns_tensor *x, int dims, const size_t *dim) {
     if (!x) return NULL;
     void *copy = sns_tape_alloc(tape, size);
     if (!copy) return NULL;
     memcpy(copy, context, size);
     if (!tape->record || !tape->checkpoint || tape->dropping) return run(tape, copy, x);
-    segment s = {run, copy, x, sns_tape_matrix(tape, rows, x->cols)};
+    segment s = {run, copy, x, sns_tape_tensor(tape, dims, dim)};
     if (!s.y) return NULL;
     sns_arena_mark mark = sns_arena_get_mark(tape->arena);
     node *last = tape->last;
@@ -200,11 +206,11 @@ sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *co
     const sns_tensor *inside = run(tape, copy, x);
     tape->dropping = false;
     tape->last = last;
-    if (inside && (inside->rows != rows || inside->cols != x->cols))
+    if (inside && (inside->rows != s.y->rows || inside->cols != s.y->cols))
         sns_tape_fail(tape, SNS_SHAPE, "a segment of the tape gave %zu x %zu, not %zu x %zu",
-                      inside->rows, inside->cols, rows, x->cols);
+                      inside->rows, inside->cols, s.y->rows, s.y->cols);
     else if (inside)
-        memcpy(s.y->data, inside->data, rows * x->cols * sizeof(float));
+        memcpy(s.y->data, inside->data, s.y->rows * s.y->cols * sizeof(float));
     sns_arena_release(tape->arena, mark);
     segment *kept = inside ? sns_tape_push(tape, segment_backward, sizeof *kept) : NULL;
     if (kept) *kept = s;

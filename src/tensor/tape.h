@@ -74,6 +74,9 @@ void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size);
 typedef sns_tensor *sns_segment_fn(sns_tape *tape, void *context, sns_tensor *x);
 sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
                              sns_tensor *x, size_t rows);
+/* The same for a y of another shape. */
+sns_tensor *sns_tape_segment_shaped(sns_tape *tape, sns_segment_fn *run, const void *context,
+                                    size_t size, sns_tensor *x, int dims, const size_t *dim);
 bool sns_tape_checkpointing(const sns_tape *tape);
 void sns_tape_set_checkpointing(sns_tape *tape, bool on);
 

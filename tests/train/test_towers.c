@@ -40,11 +40,14 @@ static void close_world(world *w) {
     free(w->texts.starts);
 }
 
+typedef enum way { PLAIN, HALF, CHECKPOINTING } way;
+
 /* One batch forward and backward, as a training step does it. */
-static float learn(world *w, bool half) {
+static float learn(world *w, way how, size_t *peak) {
     sns_tape *t = sns_tape_new(sns_kernels_get(), true);
     sns_error err = {0};
-    if (half) sns_tape_set_gemm(t, sns_gemm_bf16);
+    if (how == HALF) sns_tape_set_gemm(t, sns_gemm_bf16);
+    sns_tape_set_checkpointing(t, how == CHECKPOINTING);
     memset(w->grad, 0, w->l.total * sizeof(float));
     sns_tensor *pixels = sns_tape_wrap(t, w->pixels.data, NULL, 4, w->pixels.dim);
     sns_tensor *images = sns_l2_normalize(t, sns_clip_image_features(t, w->m, pixels));
@@ -54,6 +57,7 @@ static float learn(world *w, bool half) {
     if (sns_tape_status(t, &err) || sns_tape_backward(t, loss, NULL, &err))
         fail_msg("%s", err.message);
     float value = loss->data[0];
+    if (peak) *peak = sns_arena_peak_bytes(sns_tape_arena(t));
     sns_tape_free(t);
     return value;
 }
@@ -69,7 +73,7 @@ static void compare_gradients(const char *dir, const char *name) {
     char folder[8192];
     snprintf(folder, sizeof folder, "%s/%s", dir, name);
     world w = open_world(folder);
-    float loss = learn(&w, false), *want = malloc(w.l.total * sizeof *want);
+    float loss = learn(&w, PLAIN, NULL), *want = malloc(w.l.total * sizeof *want);
     snprintf(folder, sizeof folder, "%s/%s/grads", dir, name);
     sns_npy stored = parity_read(folder, "loss.npy");
     sns_error err = {0};
@@ -146,7 +150,7 @@ static void threads_do_not_matter(void **state) {
         for (int threads = 1; threads <= 3; threads++) {
             omp_set_num_threads(threads);
             memcpy(w.data, start, bytes);
-            float got = learn(&w, half);
+            float got = learn(&w, half ? HALF : PLAIN, NULL);
             if (threads == 1) {
                 loss = got;
                 memcpy(first, w.grad, bytes);
@@ -161,6 +165,56 @@ static void threads_do_not_matter(void **state) {
         close_world(&w);
     }
     omp_set_num_threads(before);
+}
+
+/* Not a bit of gradients or running averages changes when blocks are computed again. */
+static void checkpointing_changes_no_bit(void **state) {
+    (void)state;
+    size_t peak[2];
+    world w = open_world(tool_source("goldens/towers")),
+          v = open_world(tool_source("goldens/towers"));
+    assert_true(learn(&w, PLAIN, &peak[0]) == learn(&v, CHECKPOINTING, &peak[1]));
+    assert_memory_equal(w.grad, v.grad, w.l.total * sizeof(float));
+    assert_memory_equal(w.data, v.data, w.l.total * sizeof(float));
+    if (!(peak[1] < peak[0])) fail_msg("%zu bytes, without %zu", peak[1], peak[0]);
+    close_world(&w);
+    close_world(&v);
+}
+
+/* What one inference needs does not depend on how many blocks there are. */
+static void inference_memory_does_not_grow(void **state) {
+    (void)state;
+    size_t peak[2];
+    for (size_t deep = 0; deep < 2; deep++) {
+        sns_clip_config c = {.vision_kind = SNS_VISION_RESNET,
+                             .text_kind = SNS_TEXT_CBOW,
+                             .stages = {1 + 2 * deep, 1 + deep, 1 + deep, 1},
+                             .vision = {.width = 8, .heads = 4, .layers = 4 + 4 * deep},
+                             .text = {.width = 8},
+                             .image_px = 64,
+                             .patch_px = 32,
+                             .vocab = 9,
+                             .context = 8,
+                             .embed = 8};
+        sns_layout l;
+        sns_clip *m;
+        assert_int_equal(sns_clip_layout(&c, &l, NULL), SNS_OK);
+        assert_int_equal(sns_clip_new(&c, &m, NULL), SNS_OK);
+        float *data = sns_aligned_calloc(l.total * sizeof *data);
+        float *pixels = sns_aligned_calloc(2 * 3 * 64 * 64 * sizeof *pixels);
+        sns_clip_init(&l, &c, data, 1);
+        assert_int_equal(sns_clip_bind(m, &l, data, NULL, NULL), SNS_OK);
+        sns_tape *t = sns_tape_new(sns_kernels_get(), false);
+        sns_tensor *in = sns_tape_wrap(t, pixels, NULL, 4, (size_t[]){2, 3, 64, 64});
+        assert_non_null(sns_clip_image_features(t, m, in));
+        peak[deep] = sns_arena_peak_bytes(sns_tape_arena(t));
+        sns_tape_free(t);
+        sns_aligned_free(data);
+        sns_aligned_free(pixels);
+        sns_clip_free(m);
+        sns_layout_free(&l);
+    }
+    if (peak[1] > peak[0] + 4096) fail_msg("%zu bytes, shallower %zu", peak[1], peak[0]);
 }
 
 /* ---- runs ---- */
@@ -316,6 +370,8 @@ int main(void) {
         cmocka_unit_test(golden),
         cmocka_unit_test(random_models),
         cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(checkpointing_changes_no_bit),
+        cmocka_unit_test(inference_memory_does_not_grow),
         cmocka_unit_test(every_pair_learns),
         cmocka_unit_test(what_does_not_fit_is_refused)};
     return cmocka_run_group_tests(tests, make_set, free_set);
