@@ -14,7 +14,7 @@ packages() {
     bench) echo python3-torch python3-numpy python3-pil libopenblas0-openmp nodejs npm ;;
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
         python3-fonttools libvips-tools fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf fonts-lato \
-        nodejs npm ;;
+        nodejs npm wordnet-base dataset-fashion-mnist ;;
     *)
         echo "setup.sh: no part '$1'" >&2
         exit 2

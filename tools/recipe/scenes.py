@@ -3,7 +3,7 @@ import colorsys
 import copy
 import io
 
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageOps, ImageStat
 
 import english
 from common import rng
@@ -26,6 +26,7 @@ class Thing:
     def __init__(self, concept, names, others):
         self.concept, self.names, self.others, self.pictures = concept, names, others, []
         self.name = names[0]
+        self.more = None            # (plain lines, random) -> what WordNet adds
 
     def renamed(self, random):
         """The same thing under one of its English names."""
@@ -230,6 +231,8 @@ def single(random, pool, photos):
     if ground:
         captions["en"] += ["%s on a %s background" % (phrase, ground)] * 2
         captions["en"].append("A drawing of %s on a %s background." % (phrase, ground))
+    if thing.more:
+        captions["en"] += thing.more(len(captions["en"]), random)
     for lang, names in thing.others.items():
         if colour and lang in COLOUR_PHRASE:
             template, words = COLOUR_PHRASE[lang]
@@ -238,6 +241,25 @@ def single(random, pool, photos):
         elif not colour:
             captions[lang] = name_lines(lang, names[0])
     return canvas, captions, thing.concept
+
+
+def varied(data, random, photos):
+    """A cut-out turned, shrunk and put somewhere on a background it stands out from."""
+    image, size = Image.open(io.BytesIO(data)).convert("RGBA"), random.choice(SHEET)
+    alpha = image.getchannel("A")
+    own = ImageStat.Stat(image.convert("L"), alpha).mean[0]
+    if random.random() < 0.4:
+        image = lifelike(image, random, photos, True)
+    for _ in range(6):
+        canvas, _ = background(random, size, photos)
+        if abs(ImageStat.Stat(canvas.convert("L")).mean[0] - own) > 50:
+            break
+    else:
+        canvas = Image.new("RGB", size, (255, 255, 255) if own < 128 else (60, 70, 80))
+    image = image.rotate(random.uniform(-20, 20), Image.BICUBIC, expand=True)
+    side = min(size) * random.uniform(0.6, 1.0)
+    place(canvas, image, [random.uniform(side / 2, max(side / 2, v - side / 2)) for v in size], side, random, True)
+    return canvas
 
 
 def count(random, pool, photos):

@@ -1,0 +1,157 @@
+"""WordNet 3.0: more English for what a picture shows - synonyms, kinds of thing above and below it, a short gloss.
+
+A word of several meanings takes the one whose lexicographer file fits where the picture comes from and whose gloss
+shares most words with the emoji's keywords; where none fits, WordNet says nothing."""
+import collections
+import functools
+import re
+
+import english
+from emoji import ACTIVITIES, ANIMALS, FOOD, OBJECTS, PEOPLE, TRAVEL
+from languages import sentence
+
+FOLDER = "/usr/share/wordnet/"
+ANIMAL, ARTIFACT, BODY, DISH, THING, PERSON, PLANT, STUFF = "05", "06", "08", "13", "17", "18", "20", "27"
+CONCRETE = {ANIMAL, ARTIFACT, BODY, DISH, THING, PERSON, PLANT, STUFF}
+# Lexicographer files by emoji group, the first set that holds a sense decides.
+FILES = {ANIMALS: ({ANIMAL, PLANT}, {THING, STUFF}), FOOD: ({DISH, PLANT}, {ARTIFACT}), PEOPLE: ({PERSON, BODY},),
+         TRAVEL: ({ARTIFACT, THING},), ACTIVITIES: ({ARTIFACT},), OBJECTS: ({ARTIFACT, THING, PLANT},),
+         "photo": ({ANIMAL}, {ARTIFACT, PLANT}), "animals": ({ANIMAL},), "plants": ({PLANT},),
+         "food": ({DISH, PLANT},), "transportation": ({ARTIFACT},), "tools": ({ARTIFACT},), "people": ({PERSON},)}
+EVERYDAY = set("""animal bird insect fish mammal reptile amphibian dog cat snake lizard turtle beetle butterfly spider ape
+monkey horse cattle rodent dinosaur shellfish crustacean arachnid mollusk plant flower tree shrub herb fruit vegetable
+nut berry mushroom fungus grass cactus food dish dessert candy cake bread meat seafood drink beverage alcohol salad
+sandwich soup sauce cheese pastry vehicle car truck boat ship bus train airplane aircraft bicycle motorcycle wagon
+building house tower bridge room shop road tool knife hammer weapon gun sword bow machine engine computer telephone
+furniture chair table bed seat lamp clock container box bag bottle bowl cup glass basket jar pot plate utensil cutlery
+clothing garment shirt dress coat hat cap shoe boot jewelry toy doll ball game instrument drum guitar piano book
+camera screen light stone rock mineral mountain lake river sea island planet star worker scientist doctor athlete
+musician soldier artist ruler child adult criminal""".split()) | {
+    "musical instrument", "stringed instrument", "wind instrument", "percussion instrument", "brass instrument",
+    "domestic animal", "farm animal", "marine animal", "aquatic bird", "bird of prey", "edible fruit", "citrus fruit",
+    "root vegetable", "motor vehicle", "public transport", "wheeled vehicle", "sports equipment", "baked goods",
+    "body part", "geological formation", "electronic device", "kitchen utensil", "woodwind instrument"}
+COARSE = set("""ass cock pussy tit titty bitch slut screw dick knocker hooker prick queer fag faggot dyke negro savage
+harlot whore bastard booby boob nipple condom john can bum tramp gook crap dung shit""".split())
+WRONG = {"ice", "person", "radio button", "sign", "control", "level", "match", "mate", "head", "set", "pick", "volume",
+         "wood", "fire", "black cat", "station", "ribbon", "family", "kiss", "reminder ribbon"}
+SHARE = 0.35                # of a picture's English lines, at most
+
+Synset = collections.namedtuple("Synset", "file words up down gloss")
+
+
+def first_clause(gloss):
+    """The gloss without brackets, examples and afterthoughts; "" where it stays long."""
+    gloss = re.sub(r"\([^()]*\)", "", gloss.split('"')[0]).split(";")[0]
+    gloss = " ".join(gloss.split()).strip(" ,:")
+    if len(gloss.split()) > 14:
+        gloss = gloss.split(",")[0]
+    gloss = gloss.replace(" ,", ",").replace("`", "'")
+    return gloss if 2 <= len(gloss.split()) <= 14 and gloss.isascii() else ""
+
+
+class WordNet:
+    """The nouns, and which of them may be said of pictures."""
+
+    def __init__(self, names, held):
+        self.synsets, self.senses, self.tagged = {}, {}, {}
+        with open(FOLDER + "data.noun", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("  "):
+                    continue
+                facts, gloss = line.split(" | ", 1)
+                part = facts.split()
+                count = int(part[3], 16)
+                words = [w.replace("_", " ") for w in part[4:4 + 2 * count:2]]
+                links = list(zip(part[5 + 2 * count::4], part[6 + 2 * count::4]))
+                self.synsets[part[0]] = Synset(part[1], words, [o for k, o in links if k == "@"],
+                                               [o for k, o in links if k == "~"], gloss.strip())
+        with open(FOLDER + "index.noun", encoding="ascii") as lines:
+            for line in lines:
+                if not line.startswith("  "):
+                    part = line.split()
+                    word, count = part[0].replace("_", " "), int(part[2])
+                    self.senses[word], self.tagged[word] = part[-count:], int(part[-count - 1])
+        self.pictured = {w for w in names.by_english if not w.startswith("flag")}
+        self.held = held
+        self.held_line = re.compile(r"\b(%s)\b" % "|".join(map(re.escape, sorted(held))), re.I)
+
+    def sense(self, titles, group, hints=()):
+        """-> (name, synset id) of the first title that fits, or None."""
+        for title in titles:
+            word = re.sub(r"^(a|an|the|pair of|two|three) ", "", title)
+            ids = self.senses.get(word.lower()) or self.senses.get(re.sub(r"s$", "", word.lower()))
+            if not ids or word.lower() in WRONG:
+                continue
+            if group is None:
+                ids = ids[:1]
+            for files in FILES.get(group, (CONCRETE,) if group is None else ()):
+                best = None
+                for rank, key in enumerate(ids):
+                    synset = self.synsets[key]
+                    spelled = {w for w in synset.words} & {word, word.lower(), word.lower().rstrip("s")}
+                    if synset.file not in files or not spelled:
+                        continue
+                    about = set(re.findall(r"[a-z]+", synset.gloss.lower())) | set(synset.words) | \
+                        {w for up in synset.up for w in self.synsets[up].words}
+                    score = len(about & set(hints)) - 0.01 * rank
+                    if best is None or score > best[0]:
+                        best = score, rank, key
+                if best and (best[0] > 0.5 or best[1] < 3):
+                    return word, best[2]
+        return None
+
+    def fit_to_say(self, word, key, ranks):
+        """A plain word that most often means this."""
+        return re.fullmatch(r"[a-z][a-z-]+( [a-z-]+)?", word) and len(word) <= 18 and word not in self.held and \
+            not set(word.split()) & COARSE and key in self.senses.get(word, ())[:ranks]
+
+    @functools.lru_cache(None)
+    def above(self, key):
+        """Everyday words for what it is a kind of, nearest first."""
+        found, level = [], [key]
+        for _ in range(9):
+            level = list(dict.fromkeys(up for k in level for up in self.synsets[k].up))
+            for up in level:
+                word = next((w for w in self.synsets[up].words if w in EVERYDAY and up in self.senses[w][:2]), None)
+                if word and word not in self.held and word not in found:
+                    found.append(word)
+        if "vehicle" in found and "container" in found:
+            found.remove("container")           # WordNet holds a wheeled vehicle for one
+        return found[:3]
+
+    @functools.lru_cache(None)
+    def below(self, key):
+        """Kinds of it that no picture of the set names: [word], those that texts use more than once."""
+        if self.synsets[key].file in (PERSON, BODY):
+            return []
+        near = self.synsets[key].down
+        found = {}
+        for k in near + [d for n in near for d in self.synsets[n].down]:
+            word = next((w for w in self.synsets[k].words if self.fit_to_say(w, k, 1)), None)
+            if word and word not in self.pictured:
+                found[word] = None
+        words = list(found)
+        return words + [w for w in words if self.tagged[w]] * 2 if len(words) > 2 else []
+
+    def lines(self, found, plain, random):
+        """Lines to add to `plain` English ones, at most SHARE of all; other pictures get other lines."""
+        if not found:
+            return []
+        name, key = found
+        synset, phrase = self.synsets[key], english.noun_phrase(name)
+        same = [w for w in synset.words if self.fit_to_say(w, key, 2) and w not in self.pictured and w != name] \
+            if synset.file != PERSON else []
+        up, down, gloss = self.above(key), self.below(key), first_clause(synset.gloss)
+        kinds = [[sentence("en", english.noun_phrase(w)) for w in same],
+                 [line for w in up if w not in name.split() for line in
+                  (sentence("en", english.noun_phrase(w)), "%s, %s" % (phrase, english.noun_phrase(w)))],
+                 ["%s, %s" % (name, gloss)] if gloss and not self.held_line.search(gloss) else [],
+                 [sentence("en", "%s, a kind of %s" % (english.noun_phrase(w), name))
+                  for w in random.sample(down, min(6, len(down)))]]
+        chosen, room = [], int(plain * SHARE / (1 - SHARE))
+        while room > 0 and any(kinds):
+            kind = random.choice([k for k in kinds if k])
+            chosen.append(kind.pop(random.randrange(len(kind))))
+            room -= 1
+        return [line for line in dict.fromkeys(chosen)]
