@@ -198,7 +198,7 @@ def gather(args, workers):
         noun = entry["title"].lower()
         if entry["exact"] in things:
             things[entry["exact"]].pictures.append(cut[0])
-        elif not known and noun in names.english_words and scenes.usable(noun):
+        elif not known and sense and noun in names.english_words and scenes.usable(noun):
             thing_for(entry["concept"], [noun], {}, sense).pictures.append(cut[0])
 
     train += [("varied", *job[1:3], (i, job[3]), job[4]) for i, job in enumerate(train)

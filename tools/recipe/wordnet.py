@@ -33,8 +33,12 @@ musician soldier artist ruler child adult criminal""".split()) | {
     "body part", "geological formation", "electronic device", "kitchen utensil", "woodwind instrument"}
 COARSE = set("""ass cock pussy tit titty bitch slut screw dick knocker hooker prick queer fag faggot dyke negro savage
 harlot whore bastard booby boob nipple condom john can bum tramp gook crap dung shit""".split())
-WRONG = {"ice", "person", "radio button", "sign", "control", "level", "match", "mate", "head", "set", "pick", "volume",
-         "wood", "fire", "black cat", "station", "ribbon", "family", "kiss", "reminder ribbon"}
+WRONG = {"ice", "person", "radio button", "control", "level", "mate", "head", "set", "pick", "volume",
+         "wood", "fire", "black cat", "station", "ribbon", "family", "kiss", "barrel",
+         "sea horse", "seahorse", "anteater", "bunker", "carousel", "cape", "caltrops", "spade", "spades", "sling", "swallow",
+         "viola", "valve", "upgrade", "world", "bolas", "silex", "spray", "tablet", "portal", "balloons", "soul", "charcuterie",
+         "sign", "match", "hide", "chest", "cherry", "plum", "belt"}
+RUDE = re.compile(r"slur|offensive|obscene|disparag|derogat|vulgar|slang|sexual|prostitut", re.I)
 SHARE = 0.35                # of a picture's English lines, at most
 
 Synset = collections.namedtuple("Synset", "file words up down gloss")
@@ -85,7 +89,8 @@ class WordNet:
                 continue
             if group is None:
                 ids = ids[:1]
-            for files in FILES.get(group, (CONCRETE,) if group is None else ()):
+            ids = [key for key in ids if not RUDE.search(self.synsets[key].gloss)]
+            for files in FILES.get(group, (CONCRETE - {PERSON},) if group is None else ()):
                 best = None
                 for rank, key in enumerate(ids):
                     synset = self.synsets[key]
@@ -129,7 +134,7 @@ class WordNet:
         found = {}
         for k in near + [d for n in near for d in self.synsets[n].down]:
             word = next((w for w in self.synsets[k].words if self.fit_to_say(w, k, 1)), None)
-            if word and word not in self.pictured:
+            if word and word not in self.pictured and not RUDE.search(self.synsets[k].gloss):
                 found[word] = None
         words = list(found)
         return words + [w for w in words if self.tagged[w]] * 2 if len(words) > 2 else []
