@@ -218,8 +218,10 @@ def gather(args, workers):
         else:
             folder = "heldout-caltech" if split == "test" else "heldout-caltech-categories"
             held[folder].append(job + (label,))
-    small = [("cifar", *row) for row in photos.cifar(os.path.join(data, "cifar10/train.tar.gz"), int(1200 * args.scale))]
-    small += [("fashion-mnist", *row) for row in photos.fashion("/usr/share/datasets/fashion-mnist", int(300 * args.scale))]
+    small = [("cifar", *row) for row in photos.cifar(os.path.join(data, "cifar10/train.tar.gz"),
+                                                     int(1200 * args.scale))]
+    small += [("fashion-mnist", *row) for row in photos.fashion("/usr/share/datasets/fashion-mnist",
+                                                                int(300 * args.scale))]
     for source, label, name, picture in small:
         captions = add_words(photos.captions_for(names, label), photo_sense(label), label, name)
         train.append(("photo", source, photos.concept_for(label), picture, captions))
@@ -270,7 +272,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", required=True)
     parser.add_argument("--shared", default=os.environ.get("SNS_SHARED", "../shared"))
-    parser.add_argument("--scale", type=float, default=1.0, help="share of scenes and of CIFAR-10")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of scenes and of small photographs")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)

@@ -9,36 +9,16 @@ import re
 import english
 from emoji import ACTIVITIES, ANIMALS, FOOD, OBJECTS, PEOPLE, TRAVEL
 from languages import sentence
+from plainwords import COARSE, EVERYDAY, RUDE, WRONG
 
 FOLDER = "/usr/share/wordnet/"
 ANIMAL, ARTIFACT, BODY, DISH, THING, PERSON, PLANT, STUFF = "05", "06", "08", "13", "17", "18", "20", "27"
-CONCRETE = {ANIMAL, ARTIFACT, BODY, DISH, THING, PERSON, PLANT, STUFF}
+CONCRETE = {ANIMAL, ARTIFACT, BODY, DISH, THING, PLANT, STUFF}
 # Lexicographer files by emoji group, the first set that holds a sense decides.
 FILES = {ANIMALS: ({ANIMAL, PLANT}, {THING, STUFF}), FOOD: ({DISH, PLANT}, {ARTIFACT}), PEOPLE: ({PERSON, BODY},),
          TRAVEL: ({ARTIFACT, THING},), ACTIVITIES: ({ARTIFACT},), OBJECTS: ({ARTIFACT, THING, PLANT},),
          "photo": ({ANIMAL}, {ARTIFACT, PLANT}), "animals": ({ANIMAL},), "plants": ({PLANT},),
          "food": ({DISH, PLANT},), "transportation": ({ARTIFACT},), "tools": ({ARTIFACT},), "people": ({PERSON},)}
-EVERYDAY = set("""animal bird insect fish mammal reptile amphibian dog cat snake lizard turtle beetle butterfly spider ape
-monkey horse cattle rodent dinosaur shellfish crustacean arachnid mollusk plant flower tree shrub herb fruit vegetable
-nut berry mushroom fungus grass cactus food dish dessert candy cake bread meat seafood drink beverage alcohol salad
-sandwich soup sauce cheese pastry vehicle car truck boat ship bus train airplane aircraft bicycle motorcycle wagon
-building house tower bridge room shop road tool knife hammer weapon gun sword bow machine engine computer telephone
-furniture chair table bed seat lamp clock container box bag bottle bowl cup glass basket jar pot plate utensil cutlery
-clothing garment shirt dress coat hat cap shoe boot jewelry toy doll ball game instrument drum guitar piano book
-camera screen light stone rock mineral mountain lake river sea island planet star worker scientist doctor athlete
-musician soldier artist ruler child adult criminal""".split()) | {
-    "musical instrument", "stringed instrument", "wind instrument", "percussion instrument", "brass instrument",
-    "domestic animal", "farm animal", "marine animal", "aquatic bird", "bird of prey", "edible fruit", "citrus fruit",
-    "root vegetable", "motor vehicle", "public transport", "wheeled vehicle", "sports equipment", "baked goods",
-    "body part", "geological formation", "electronic device", "kitchen utensil", "woodwind instrument"}
-COARSE = set("""ass cock pussy tit titty bitch slut screw dick knocker hooker prick queer fag faggot dyke negro savage
-harlot whore bastard booby boob nipple condom john can bum tramp gook crap dung shit""".split())
-WRONG = {"ice", "person", "radio button", "control", "level", "mate", "head", "set", "pick", "volume",
-         "wood", "fire", "black cat", "station", "ribbon", "family", "kiss", "barrel",
-         "sea horse", "seahorse", "anteater", "bunker", "carousel", "cape", "caltrops", "spade", "spades", "sling", "swallow",
-         "viola", "valve", "upgrade", "world", "bolas", "silex", "spray", "tablet", "portal", "balloons", "soul", "charcuterie",
-         "sign", "match", "hide", "chest", "cherry", "plum", "belt"}
-RUDE = re.compile(r"slur|offensive|obscene|disparag|derogat|vulgar|slang|sexual|prostitut", re.I)
 SHARE = 0.35                # of a picture's English lines, at most
 
 Synset = collections.namedtuple("Synset", "file words up down gloss")
@@ -61,15 +41,8 @@ class WordNet:
         self.synsets, self.senses, self.tagged = {}, {}, {}
         with open(FOLDER + "data.noun", encoding="ascii") as lines:
             for line in lines:
-                if line.startswith("  "):
-                    continue
-                facts, gloss = line.split(" | ", 1)
-                part = facts.split()
-                count = int(part[3], 16)
-                words = [w.replace("_", " ") for w in part[4:4 + 2 * count:2]]
-                links = list(zip(part[5 + 2 * count::4], part[6 + 2 * count::4]))
-                self.synsets[part[0]] = Synset(part[1], words, [o for k, o in links if k == "@"],
-                                               [o for k, o in links if k == "~"], gloss.strip())
+                if not line.startswith("  "):
+                    self.read(*line.split(" | ", 1))
         with open(FOLDER + "index.noun", encoding="ascii") as lines:
             for line in lines:
                 if not line.startswith("  "):
@@ -79,6 +52,15 @@ class WordNet:
         self.pictured = {w for w in names.by_english if not w.startswith("flag")}
         self.held = held
         self.held_line = re.compile(r"\b(%s)\b" % "|".join(map(re.escape, sorted(held))), re.I)
+
+    def read(self, facts, gloss):
+        """One line of data.noun."""
+        part = facts.split()
+        count = int(part[3], 16)
+        words = [w.replace("_", " ") for w in part[4:4 + 2 * count:2]]
+        links = list(zip(part[5 + 2 * count::4], part[6 + 2 * count::4]))
+        self.synsets[part[0]] = Synset(part[1], words, [o for k, o in links if k == "@"],
+                                       [o for k, o in links if k == "~"], gloss.strip())
 
     def sense(self, titles, group, hints=()):
         """-> (name, synset id) of the first title that fits, or None."""
@@ -90,21 +72,20 @@ class WordNet:
             if group is None:
                 ids = ids[:1]
             ids = [key for key in ids if not RUDE.search(self.synsets[key].gloss)]
-            for files in FILES.get(group, (CONCRETE - {PERSON},) if group is None else ()):
-                best = None
-                for rank, key in enumerate(ids):
-                    synset = self.synsets[key]
-                    spelled = {w for w in synset.words} & {word, word.lower(), word.lower().rstrip("s")}
-                    if synset.file not in files or not spelled:
-                        continue
-                    about = set(re.findall(r"[a-z]+", synset.gloss.lower())) | set(synset.words) | \
-                        {w for up in synset.up for w in self.synsets[up].words}
-                    score = len(about & set(hints)) - 0.01 * rank
-                    if best is None or score > best[0]:
-                        best = score, rank, key
-                if best and (best[0] > 0.5 or best[1] < 3):
-                    return word, best[2]
+            for files in FILES.get(group, (CONCRETE,) if group is None else ()):
+                fits = [(self.shared(key, hints) - 0.01 * rank, -rank, key) for rank, key in enumerate(ids)
+                        if self.synsets[key].file in files and
+                        set(self.synsets[key].words) & {word, word.lower(), word.lower().rstrip("s")}]
+                if fits and (max(fits)[0] > 0.5 or max(fits)[1] > -3):
+                    return word, max(fits)[2]
         return None
+
+    def shared(self, key, hints):
+        """How many of the hints a meaning's gloss, its words and those above it hold."""
+        synset = self.synsets[key]
+        about = set(re.findall(r"[a-z]+", synset.gloss.lower())).union(synset.words,
+                                                                       *(self.synsets[k].words for k in synset.up))
+        return len(about & set(hints))
 
     def fit_to_say(self, word, key, ranks):
         """A plain word that most often means this."""
@@ -121,17 +102,14 @@ class WordNet:
                 word = next((w for w in self.synsets[up].words if w in EVERYDAY and up in self.senses[w][:2]), None)
                 if word and word not in self.held and word not in found:
                     found.append(word)
-        if "vehicle" in found and "container" in found:
-            found.remove("container")           # WordNet holds a wheeled vehicle for one
-        return found[:3]
+        return [w for w in found if w != "container" or "vehicle" not in found][:3]    # wheeled vehicles are, there
 
     @functools.lru_cache(None)
     def below(self, key):
         """Kinds of it that no picture of the set names: [word], those that texts use more than once."""
         if self.synsets[key].file in (PERSON, BODY):
             return []
-        near = self.synsets[key].down
-        found = {}
+        near, found = self.synsets[key].down, {}
         for k in near + [d for n in near for d in self.synsets[n].down]:
             word = next((w for w in self.synsets[k].words if self.fit_to_say(w, k, 1)), None)
             if word and word not in self.pictured and not RUDE.search(self.synsets[k].gloss):
@@ -159,4 +137,4 @@ class WordNet:
             kind = random.choice([k for k in kinds if k])
             chosen.append(kind.pop(random.randrange(len(kind))))
             room -= 1
-        return [line for line in dict.fromkeys(chosen)]
+        return list(dict.fromkeys(chosen))
