@@ -12,7 +12,7 @@ import os
 import sys
 import tarfile
 
-CAP = {"cifar": 1200, "caltech": 150}  # samples of one concept
+CAP = {"cifar": 600, "caltech": 150}  # samples of one concept
 KEEP_SCENES = 0.25                  # of those with several objects ("scene:..." concepts)
 PER_SHARD = 4096
 
