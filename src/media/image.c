@@ -9,6 +9,7 @@
  * whatever the format forces on its decoder. */
 #include "media/image_kind.h"
 #include "media/image_vips.h"
+#include "media/svg_view.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -206,9 +207,16 @@ sns_status sns_image_decode(const void *bytes, size_t size, const char *name,
         return sns_fail(err, SNS_FORMAT, "%s: not a picture of a known format", src.name);
     sns_status s = sns_vips_start(err);
     if (s) return s;
+    uint8_t *viewed = NULL;
+    if (src.kind == SNS_KIND_SVG) {
+        s = sns_svg_add_view(src.bytes, size, src.name, &viewed, &src.size, err);
+        if (s) return s;
+        if (viewed) src.bytes = viewed;
+    }
     sns_vips_quiet(true);
     s = decode(&src, options ? options : &defaults, out, err);
     sns_vips_quiet(false);
+    free(viewed);
     return s;
 }
 
