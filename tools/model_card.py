@@ -10,6 +10,10 @@ import sys
 import tempfile
 
 LANGUAGES = "en,de,fr,es,it,nl,pl,ru,tr,ja,zh"
+TOWERS = {"vit": "Vision Transformer", "resnet": "ResNet with attention pooling", "transformer": "causal Transformer",
+          "cbow": "mean of token embeddings"}
+LAYOUTS = {"huggingface": "in Hugging Face's layout",
+           "open_clip": "in open_clip's layout (`transformers` has no such towers)"}
 
 
 def lines(sensus, *arguments):
@@ -31,6 +35,17 @@ def retrieval_table(results):
                         f"**{percent(m['recall@10'])}** | {100 * m['recall@10']['chance']:.1f} | "
                         f"{m['queries']} / {m['candidates']} |")
     return "\n".join(rows)
+
+
+def tower(info):
+    return TOWERS[info["kind"]]
+
+
+def mean_of_others(results):
+    """Recall@10 text to image, averaged over the languages other than English."""
+    others = [r["text_to_image"]["recall@10"]["value"] for r in results if r["language"] != "en"]
+    return f"Mean text → image recall@10 of the {len(others)} languages other than English: " \
+           f"**{100 * sum(others) / len(others):.1f}**."
 
 
 def zero_shot_row(name, r):
@@ -71,13 +86,13 @@ def main(sensus, model, data, *runs):
     info = json.loads(subprocess.run([sensus, "model", "info", "--json", model], check=True, capture_output=True,
                                      text=True).stdout)
     steps, batch, hours, loss, command = training(runs)
-    size = os.path.getsize(os.path.join(model, "model.safetensors")) / 1e6
     rows = "\n".join(f"| {k} | {licences[k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
     card = f"""# {os.path.basename(os.path.normpath(model))}
 
-A small multilingual CLIP (ViT + causal Transformer) trained from scratch by `sensus train`: {size:.1f} MB, f16, in Hugging
-Face's layout. Fingerprint `{info['fingerprint']}`. It knows drawings, emoji, clip art and some simple photographs, in
-{len(stats['languages'])} languages. It is not a general photo model; larger CLIP models load into sensus as they are.
+A small multilingual CLIP ({tower(info['image'])} + {tower(info['text'])}) trained from scratch by `sensus train`:
+{info['parameters'] / 1e6:.2f} M parameters, {info['bytes'] / 1e6:.2f} MB, {info['dtype'].lower()}, {LAYOUTS[info['names']]}. Fingerprint
+`{info['fingerprint']}`. It knows drawings, emoji, clip art and some simple photographs, in {len(stats['languages'])} languages. It is not
+a general photo model; larger CLIP models load into sensus as they are.
 
 `tools/model_card.py` wrote this page; each number was measured by `sensus eval` on the files of this folder.
 Values are percentages with 95 % bootstrap intervals.
@@ -87,6 +102,8 @@ Values are percentages with 95 % bootstrap intervals.
 A query counts as found when any picture with the same sentence is among the first k.
 
 {retrieval_table(tux)}
+
+{mean_of_others(tux)}
 
 ## Emoji concepts left out of training, drawn by several vendors
 
