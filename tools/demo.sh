@@ -10,7 +10,7 @@ export SENSUS_MODEL="${SENSUS_MODEL:-$PWD/models/sensus-small}"
 export SENSUS_CATALOG="$PWD/$out/catalog.db"
 mkdir -p "$out"
 # A catalog belongs to one model: start afresh when the model is newer.
-[ "$SENSUS_MODEL/model.safetensors" -nt "$SENSUS_CATALOG" ] && rm -f "$SENSUS_CATALOG"*
+[ -z "$(find "$SENSUS_MODEL/" -newer "$SENSUS_CATALOG" 2>/dev/null)" ] || rm -f "$SENSUS_CATALOG"*
 
 say() { printf '\n\033[1m$ sensus %s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n$ sensus %s\n' "$*"; }

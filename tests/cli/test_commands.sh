@@ -109,6 +109,12 @@ if [ -w /dev/full ]; then
     [ $? = 1 ] || fail "a full standard output is a failure"
 fi
 
+# ---- with the model that ships, found from where the program lies ----
+if [ -d "$(dirname "$sensus")/../../models/sensus-small" ]; then
+    expect 0 model info
+    out_has "models/sensus-small"
+fi
+
 # ---- with a tiny random model ----
 "$tiny_model" "$work/model" 1 > "$out" 2> "$err" || fail "no model"
 "$tiny_model" "$work/other" 2 > "$out" 2> "$err" || fail "no model"
