@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const cli_command cli_classify, cli_data_build, cli_data_duplicates, cli_data_overlap,
-    cli_data_show, cli_data_stats, cli_embed, cli_eval_retrieval, cli_eval_zero_shot, cli_index,
-    cli_model_average, cli_model_info, cli_search, cli_tokenizer_train, cli_train;
+extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
+    cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats, cli_embed,
+    cli_eval_retrieval, cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info,
+    cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
     {"index", "make pictures findable", &cli_index},
     {"search", "find pictures by words and pictures", &cli_search},
     {"classify", "say which of some labels fits a picture", &cli_classify},
+    {"classifier build", "encode labels once, for classify", &cli_classifier_build},
+    {"classifier info", "say what a classifier's file holds", &cli_classifier_info},
     {"embed", "turn pictures or texts into vectors", &cli_embed},
     {"data build", "write training data as tar shards", &cli_data_build},
     {"data show", "look at random samples of training data", &cli_data_show},

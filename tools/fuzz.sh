@@ -13,6 +13,7 @@ sources() {
     case $1 in
     safetensors) echo "$clip" ;;
     config) echo "$clip" ;;
+    classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/safetensors*.c ;;
     image) echo src/media/image.c src/media/image_kind.c src/media/image_vips.c src/media/svg_view.c ;;
     preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_vips.c src/media/svg_view.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \

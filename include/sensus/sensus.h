@@ -33,6 +33,7 @@
 #ifndef SENSUS_SENSUS_H
 #define SENSUS_SENSUS_H
 #include <sensus/catalog.h>
+#include <sensus/classifier.h>
 #include <sensus/data.h>
 #include <sensus/embed.h>
 #include <sensus/eval.h>

@@ -1,11 +1,11 @@
 /* eval_zero_shot.c - classification by the text of each class.
  *
- * Radford et al. 2021, section 3.1:  w_c = normalise(mean over templates t of text(t, c)),
- * class of picture x = argmax over c of image(x) . w_c.   images [n, E], w [classes, E]. */
+ * Class of picture x = argmax over c of image(x) . w_c, with w as classifier.h says.
+ *   images [n, E], w [classes, E] */
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "score/eval_set.h"
-#include <math.h>
+#include <sensus/classifier.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +14,6 @@ void sns_zero_shot_free(sns_zero_shot *result) {
     for (size_t c = 0; c < result->classes; c++) free(result->per_class[c].label);
     free(result->per_class);
     *result = (sns_zero_shot){0};
-}
-
-/* A template with {} replaced, malloc'd; NULL: no memory. */
-static char *fill_template(const char *template, const char *name) {
-    const char *hole = strstr(template, "{}");
-    sns_strbuf b = {0};
-    sns_strbuf_add(&b, template, (size_t)(hole - template));
-    sns_strbuf_puts(&b, name);
-    sns_strbuf_puts(&b, hole + 2);
-    if (!b.failed) return b.data;
-    sns_strbuf_free(&b);
-    return NULL;
 }
 
 static char *readable_name(const char *label, const sns_class_name *names, size_t n) {
@@ -37,26 +25,26 @@ static char *readable_name(const char *label, const sns_class_name *names, size_
     return name;
 }
 
-/* w [E]: the class's vector. */
-static sns_status class_vector(const sns_model *model, const char *name,
-                               const char *const *templates, size_t T, const int *cancel,
-                               float *each, float *w, sns_error *err) {
-    size_t E = sns_model_dim(model), made = 0;
-    char **texts = calloc(T, sizeof *texts);
-    while (texts && made < T && (texts[made] = fill_template(templates[made], name))) made++;
-    sns_status s = made < T || !texts ? sns_fail(err, SNS_NOMEM, "no memory for the templates")
-                                      : sns_eval_encode_texts(model, (const char *const *)texts, T,
-                                                              cancel, each, err);
-    double norm = 0;
-    for (size_t i = 0; i < E && !s; i++) {
-        double sum = 0;
-        for (size_t t = 0; t < T; t++) sum += each[t * E + i];
-        w[i] = (float)sum;
-        norm += sum * sum;
+/* The classes' vectors from their names and the templates. */
+static sns_status make_classifier(const sns_model *model, const sns_zero_shot *of,
+                                  const char *const *templates, size_t T,
+                                  const sns_class_name *names, size_t name_count, const int *cancel,
+                                  sns_classifier **out, sns_error *err) {
+    size_t C = of->classes;
+    char **name = calloc(C, sizeof *name);
+    sns_class *classes = calloc(C, sizeof *classes);
+    bool ok = name && classes;
+    for (size_t c = 0; c < C && ok; c++) {
+        const char *label = of->per_class[c].label;
+        ok = (name[c] = readable_name(label, names, name_count));
+        classes[c] = (sns_class){label, (const char *const *)&name[c], 1};
     }
-    for (size_t i = 0; i < E && !s && norm > 0; i++) w[i] = (float)(w[i] / sqrt(norm));
-    for (size_t t = 0; t < made; t++) free(texts[t]);
-    free(texts);
+    const sns_classifier_options o = {.cancel = cancel};
+    sns_status s = ok ? sns_classifier_new(model, classes, C, templates, T, &o, out, err)
+                      : sns_fail(err, SNS_NOMEM, "no memory for %zu classes", C);
+    for (size_t c = 0; c < C && name; c++) free(name[c]);
+    free(name);
+    free(classes);
     return s;
 }
 
@@ -99,23 +87,21 @@ static sns_status classify(const sns_model *model, const float *images, const ui
                            const sns_class_name *names, size_t name_count, const int *cancel,
                            sns_zero_shot *out, sns_error *err) {
     size_t E = sns_model_dim(model), C = out->classes;
-    float *w = calloc(C + T, E * sizeof *w);
     sns_pair *pairs = malloc(n * sizeof *pairs);
     uint32_t *ranks = malloc(n * sizeof *ranks);
     sns_relation right = {0};
-    sns_status s = w && pairs && ranks ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory to classify");
-    for (size_t c = 0; c < C && !s; c++) {
-        char *name = readable_name(out->per_class[c].label, names, name_count);
-        s = name ? class_vector(model, name, templates, T, cancel, w + C * E, w + c * E, err)
-                 : sns_fail(err, SNS_NOMEM, "no memory for a name");
-        free(name);
-    }
+    sns_classifier *classifier = NULL;
+    sns_status s = pairs && ranks ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory to classify");
+    if (!s)
+        s = make_classifier(model, out, templates, T, names, name_count, cancel, &classifier, err);
     for (size_t i = 0; i < n && !s; i++) pairs[i] = (sns_pair){(uint32_t)i, labels[i]};
     if (!s) s = sns_relation_new(pairs, n, n, &right, err);
-    if (!s) s = sns_rank_queries(images, n, w, C, E, &right, ranks, err);
+    if (!s)
+        s = sns_rank_queries(images, n, sns_classifier_weights(classifier), C, E, &right, ranks,
+                             err);
     if (!s) s = sns_accuracy_measure(ranks, labels, n, C, out, err);
     sns_relation_free(&right);
-    free(w);
+    sns_classifier_free(classifier);
     free(pairs);
     free(ranks);
     return s;
@@ -141,7 +127,7 @@ sns_status sns_eval_zero_shot(const sns_model *model, const char *data,
         templates = usual;
         template_count = 1;
     }
-    for (size_t t = 0; t < template_count; t++)
+    for (size_t t = 0; t < template_count; t++) /* before pictures are encoded */
         if (!strstr(templates[t], "{}"))
             return sns_fail(err, SNS_ARG, "the template '%s' has no {}", templates[t]);
     sns_eval_set set;

@@ -53,6 +53,13 @@ def safetensors():
     yield entries(tiny_clip(), "BF16", 2)
 
 
+def classifier():
+    words = {"format": "sensus classifier", "model": "0123456789abcdef" * 2, "templates": '["{}", "a {}"]',
+             "classes": '[{"label": "a", "names": ["a", "b"]}, {"label": "c", "names": ["c"]}]'}
+    weight = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+    yield tensor_file({"__metadata__": words, "weight": weight}, struct.pack("<4f", 1, 0, 0.6, 0.8))
+
+
 def config():
     tower = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
              "hidden_act": "gelu", "layer_norm_eps": 1e-5}
