@@ -14,8 +14,8 @@ sources() {
     safetensors) echo "$clip" ;;
     config) echo "$clip" ;;
     classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/safetensors*.c ;;
-    image) echo src/media/image.c src/media/image_kind.c src/media/image_vips.c src/media/svg_view.c ;;
-    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_vips.c src/media/svg_view.c ;;
+    image) echo src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
+    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
         src/prep/tokenizer.c src/prep/tokenizer_load.c src/prep/text_normalize.c src/prep/unigram.c \
         src/prep/unigram_load.c ;;

@@ -20,8 +20,8 @@ typedef struct sns_image_options {
 
 /* Decode a file: JPEG, PNG, WebP, GIF (first frame), TIFF, HEIF, SVG, BMP, PPM. With target_px and
  * not exact, a decoder may shrink by 2, 4, 8 as long as the shorter side stays at least 2 *
- * target_px. Errors: SNS_MISSING, SNS_IO, SNS_FORMAT (damaged, truncated, unknown), SNS_LIMIT,
- * SNS_NOMEM. Threads: any. */
+ * target_px; pictures of more than 64 Mpixel, in any format, are averaged so. Errors: SNS_MISSING,
+ * SNS_IO, SNS_FORMAT (damaged, truncated, unknown), SNS_LIMIT, SNS_NOMEM. Threads: any. */
 SNS_API sns_status sns_image_load(const char *path, const sns_image_options *options,
                                   sns_image *out, sns_error *err);
 /* The same from memory; name is only used in messages. */

@@ -8,6 +8,7 @@
  * in strips on the calling thread, so one decode uses one thread and holds the result, a strip and
  * whatever the format forces on its decoder. */
 #include "media/image_kind.h"
+#include "media/image_rows.h"
 #include "media/image_vips.h"
 #include "media/svg_view.h"
 #include "base/error.h"
@@ -17,8 +18,8 @@
 #include <sensus/image.h>
 #include <stdbool.h>
 
-enum { MAX_FILE_BYTES = 1 << 30, STRIP_ROWS = 16 };
-static const size_t default_max_pixels = (size_t)512 << 20;
+enum { MAX_FILE_BYTES = 1 << 30 };
+static const size_t default_max_pixels = (size_t)512 << 20, held_pixels = (size_t)64 << 20;
 
 static const char *const too_big = "%s: %s picture of %d x %d pixels, more than the limit of %zu";
 
@@ -68,6 +69,15 @@ static double svg_scale(VipsImage *image, const sns_image_options *o, size_t max
     return scale;
 }
 
+/* By how much rows are averaged as they come, so that a very large picture whose decoder can't
+ * shrink is never held whole. */
+static size_t row_shrink(VipsImage *image, const sns_image_options *o) {
+    size_t pixels = (size_t)vips_image_get_width(image) * (size_t)vips_image_get_height(image);
+    return !o->target_px || o->exact || pixels <= held_pixels
+               ? 1
+               : (size_t)shrink_for(image, o->target_px);
+}
+
 /* Open at full size, check, and open again smaller where the decoder can do that well. */
 static sns_status open_fitting(const sns_source *src, const sns_image_options *o, VipsImage **out,
                                sns_error *err) {
@@ -102,43 +112,6 @@ static sns_status open_fitting(const sns_source *src, const sns_image_options *o
 }
 
 /* ---- pixels --------------------------------------------------------------------------------- */
-
-/* One row of RGB or RGBA to RGB, transparency on white: round((c a + 255 (255 - a)) / 255). */
-static void row_on_white(uint8_t *out, const uint8_t *in, size_t w, int bands) {
-    if (bands == 3) {
-        memcpy(out, in, w * 3);
-        return;
-    }
-    for (size_t x = 0; x < w; x++, in += 4, out += 3) {
-        unsigned a = in[3];
-        for (int c = 0; c < 3; c++) {
-            unsigned v = in[c] * a + 255 * (255 - a) + 128;
-            out[c] = (uint8_t)((v + (v >> 8)) >> 8);
-        }
-    }
-}
-
-static sns_status pull_rows(const sns_source *src, VipsImage *image, uint8_t *rgb, sns_error *err) {
-    int w = vips_image_get_width(image), h = vips_image_get_height(image);
-    int bands = vips_image_get_bands(image);
-    if (vips_image_pio_input(image)) return sns_vips_fail(src, err);
-    VipsRegion *region = vips_region_new(image);
-    if (!region) return sns_vips_fail(src, err);
-    sns_status s = SNS_OK;
-    for (int y = 0; !s && y < h; y += STRIP_ROWS) {
-        int rows = h - y < STRIP_ROWS ? h - y : STRIP_ROWS;
-        VipsRect rect = {0, y, w, rows};
-        if (vips_region_prepare(region, &rect)) {
-            s = sns_vips_fail(src, err);
-            break;
-        }
-        for (int i = 0; i < rows; i++)
-            row_on_white(rgb + (size_t)(y + i) * (size_t)w * 3, VIPS_REGION_ADDR(region, 0, y + i),
-                         (size_t)w, bands);
-    }
-    g_object_unref(region);
-    return s;
-}
 
 /* Where pixel (x, y) of the upright picture lies in the stored one, for EXIF orientations 2 … 8:
  * stored index = base + x * dx + y * dy. */
@@ -179,16 +152,13 @@ static sns_status decode(const sns_source *src, const sns_image_options *o, sns_
     int orientation = vips_image_get_orientation(image);
     s = sns_vips_to_srgb(src, &image, err);
     if (!s) {
-        size_t w = (size_t)vips_image_get_width(image), h = (size_t)vips_image_get_height(image);
-        sns_image result = {w, h, malloc(w * h * 3)};
-        s = result.rgb
-                ? pull_rows(src, image, result.rgb, err)
-                : sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", src->name, w, h);
+        sns_image result;
+        s = sns_rows_pull(src, image, row_shrink(image, o), &result, err);
         if (!s) s = make_upright(src, &result, orientation, err);
-        if (s)
-            free(result.rgb);
-        else
+        if (!s)
             *out = result;
+        else
+            sns_image_free(&result);
     }
     g_object_unref(image);
     return s;

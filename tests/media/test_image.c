@@ -257,6 +257,46 @@ static void absurd_sizes_are_refused_from_the_header(void **state) {
     assert_int_equal(sns_image_decode(bmp, 64, "huge.bmp", NULL, &image, &err), SNS_LIMIT);
 }
 
+/* The mean of a square of the grey picture below. */
+static int mean_of_square(size_t x0, size_t y0, size_t side, size_t w, size_t h) {
+    unsigned sum = 0, n = 0;
+    for (size_t y = y0; y < y0 + side && y < h; y++)
+        for (size_t x = x0; x < x0 + side && x < w; x++, n++)
+            sum += (unsigned)(x * 7 + y * y) % 256;
+    return (int)((sum + n / 2) / n);
+}
+
+static void huge_pictures_are_averaged_while_read(void **state) {
+    (void)state;
+    static const char header[] = "P5\n9001 7603\n255\n";
+    enum { W = 9001, H = 7603, HEADER = sizeof header - 1 };
+    uint8_t *pgm = malloc(HEADER + (size_t)W * H);
+    assert_non_null(pgm);
+    memcpy(pgm, header, HEADER);
+    for (size_t y = 0; y < H; y++)
+        for (size_t x = 0; x < W; x++) pgm[HEADER + y * W + x] = (uint8_t)(x * 7 + y * y);
+    const struct {
+        size_t target, shrink;
+        int exact;
+    } cases[] = {{100, 8, 0}, {1500, 2, 0}, {5000, 1, 0}, {100, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sns_image image;
+        sns_error err = {0};
+        const sns_image_options o = {.target_px = cases[i].target, .exact = cases[i].exact};
+        size_t f = cases[i].shrink, w = (W + f - 1) / f, h = (H + f - 1) / f;
+        if (sns_image_decode(pgm, HEADER + (size_t)W * H, "huge", &o, &image, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(image.width_px, w);
+        assert_int_equal(image.height_px, h);
+        for (size_t y = 0; y < h; y += y + 101 < h ? 101 : 1)
+            for (size_t x = 0; x < w; x += x + 97 < w ? 97 : 1)
+                assert_int_equal(image.rgb[(y * w + x) * 3 + 1],
+                                 mean_of_square(x * f, y * f, f, W, H));
+        sns_image_free(&image);
+    }
+    free(pgm);
+}
+
 static void callers_limit_is_kept(void **state) {
     (void)state;
     uint8_t *bytes;
@@ -313,6 +353,7 @@ int main(void) {
                                        cmocka_unit_test(jpeg_shrinks_only_far_above_the_target),
                                        cmocka_unit_test(thumbnails_and_png),
                                        cmocka_unit_test(absurd_sizes_are_refused_from_the_header),
+                                       cmocka_unit_test(huge_pictures_are_averaged_while_read),
                                        cmocka_unit_test(callers_limit_is_kept),
                                        cmocka_unit_test(bad_paths_have_clear_errors)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
