@@ -60,6 +60,11 @@ class Worker:
             fields = f.read().rsplit(")", 1)[1].split()
         return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def peak_mb(self):
+        """The most memory it held, as Linux counts it."""
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return next(int(line.split()[1]) * 1024 / 1e6 for line in f if line.startswith("VmHWM"))
+
     def run(self, times):
         """Milliseconds by the clock of each of `times` repetitions, and of processor time of all."""
         before = self.processor_ms()
@@ -115,6 +120,7 @@ class Bench:
         self.tools = os.path.join(options.build, "bench")
         self.data = os.path.join(options.build, "bench-data")
         self.rounds = 3 if options.quick else 9
+        self.train_batch = 8 if options.quick else 32
         self.env = {"OMP_NUM_THREADS": str(options.threads)}
 
     def tool(self, name):
@@ -124,7 +130,7 @@ class Bench:
         return os.path.join(self.data, name)
 
     def need_model(self):
-        if not os.path.exists(self.at("model/model.safetensors")):
+        if not all(os.path.exists(self.at(f"{name}/model.safetensors")) for name in ("model", "model-tiny")):
             os.makedirs(self.data, exist_ok=True)
             subprocess.run([self.tool("bench_model"), self.data], check=True)
 
@@ -164,16 +170,21 @@ class Bench:
             ours.close()
             theirs.close()
 
-    def train(self, tokens):
+    def train(self, name, tokens=77, ours_half=False, theirs_half=False):
+        """A step in turn, and the most memory that either side held."""
         env = self.torch_env()
         self.need_model()
-        batch = 8 if self.options.quick else 32
-        ours = Worker("sensus", [self.tool("bench_train_step"), "b32", str(batch), "serve", str(tokens)], self.env)
-        theirs = Worker("torch", ["/usr/bin/python3", os.path.join(HERE, "peers/torch_worker.py"), self.at("model"),
+        batch = self.train_batch
+        model = self.at("model-tiny" if name == "tiny" else "model")
+        ours = Worker("sensus", [self.tool("bench_train_step"), name, str(batch), "serve", str(tokens)]
+                      + ["bf16"] * ours_half, self.env)
+        theirs = Worker("torch", ["/usr/bin/python3", os.path.join(HERE, "peers/torch_worker.py"), model,
                                   self.at("pixels.f32"), self.at("text77.i64"), str(batch),
-                                  str(self.options.threads)], env)
+                                  str(self.options.threads)] + ["bf16"] * theirs_half, env)
         try:
-            return {**in_turn(ours, theirs, 2 if self.options.quick else 5, 1), "batch": batch}
+            times = in_turn(ours, theirs, 2 if self.options.quick else 5, 1)
+            a, b = ours.peak_mb(), theirs.peak_mb()
+            return {**times, "batch": batch, "sensus_peak_mb": a, "peer_peak_mb": b, "peak_ratio": a / b}
         finally:
             ours.close()
             theirs.close()
@@ -300,8 +311,30 @@ def show(line):
     if line.get("sensus_processor_ms", {}).get("median", 0) > 0:
         ours, theirs = line["sensus_processor_ms"]["median"], line["peer_processor_ms"]["median"]
         cpu = f"; processor time {ours:.0f} / {theirs:.0f} ms = {theirs / ours:.2f} x"
+    memory = ""
+    if "peak_ratio" in line:
+        memory = (f"; peak memory {line['sensus_peak_mb']:.0f} / {line['peer_peak_mb']:.0f} MB ="
+                  f" {100 * line['peak_ratio']:.0f} %")
+        if line["memory_target"]:
+            memory += f", target <= {100 * line['memory_target']:.0f} %"
     return (f"{title} {r['median']:.2f} x {line['peer']} ({r['min']:.2f}-{r['max']:.2f}{target});"
-            f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}")
+            f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}{memory}")
+
+
+def train_lines(b, T):
+    """Of two geometries: f32 beside torch, bfloat16 products beside torch's f32 and beside its own bfloat16."""
+    B = b.train_batch
+    for name, title in (("b32", "ViT-B/32"), ("tiny", "TinyCLIP-8M/16")):
+        b.attempt(f"train-{name}-f32", f"train {title}, f32, B={B}, {T}", "torch", 1.15,
+                  lambda name=name: {**b.train(name), "memory_target": 0.6})
+        b.attempt(f"train-{name}-bf16", f"train {title}, bf16 (peer f32), B={B}, {T}", "torch", 2.0,
+                  lambda name=name: {**b.train(name, ours_half=True), "memory_target": 0.6})
+        if not b.options.quick:
+            b.attempt(f"train-{name}-both-bf16", f"train {title}, bf16 both, B={B}, {T}", "torch", None,
+                      lambda name=name: {**b.train(name, 77, True, True), "memory_target": None})
+    if not b.options.quick:
+        b.attempt("train-b32-10", f"train ViT-B/32, f32, 10 tokens (peer 77), B={B}, {T}", "torch", None,
+                  lambda: {**b.train("b32", 10), "memory_target": None})
 
 
 def main():
@@ -314,7 +347,6 @@ def main():
     options = parser.parse_args()
     b, T = Bench(options), f"{options.threads} thread" + "s" * (options.threads > 1)
     print(f"ViT-B/32 geometry in f32, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
-    batch = 8 if options.quick else 32
     ort = "ONNX Runtime"
     b.attempt("image-32", f"image encode, B=32, {T}", ort, 1.0, lambda: b.encode("image", 32))
     b.attempt("image-1", f"image encode, B=1, {T}", ort, None, lambda: b.encode("image", 1, times=5))
@@ -323,10 +355,7 @@ def main():
     b.attempt("text10-1", f"text encode, 10 tokens (peer 77), B=1, {T}", ort, None,
               lambda: b.encode("text", 1, 10, times=5))
     b.attempt("text77-32", f"text encode, 77 tokens, B=32, {T}", ort, None, lambda: b.encode("text", 32, 77))
-    b.attempt("train-77", f"training step, 77 tokens, B={batch}, {T}", "torch", 1.1, lambda: b.train(77))
-    if not options.quick:
-        b.attempt("train-10", f"training step, 10 tokens (peer 77), B={batch}, {T}", "torch", None,
-                  lambda: b.train(10))
+    train_lines(b, T)
     b.attempt("search", "sensus search, process start to end", None, None, b.search)
     b.attempt("picture", "JPEG to 224 x 224", "Pillow", None, b.pictures)
     b.attempt("kernel", "kernels", None, None, b.kernels)

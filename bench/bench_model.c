@@ -1,16 +1,17 @@
-/* bench_model.c - what both sides of a benchmark work on: one model with random weights, one input.
+/* bench_model.c - what both sides of a benchmark work on: models with random weights, one input.
  *
- *   bench_model DIR      writes DIR/model (ViT-B/32, f32, Hugging Face's layout, 605 MB) and for a
- *                        batch of 32: DIR/pixels.f32 [32, 3, 224, 224]; DIR/text10.txt, a text of
- *                        10 tokens on each line, and DIR/text10.i64 [32, 77], its ids filled up
- *                        with the end token as peers want them; DIR/text77.txt, DIR/text77.i64
+ *   bench_model DIR      writes DIR/model (ViT-B/32, f32, Hugging Face's layout, 605 MB),
+ *                        DIR/model-tiny (TinyCLIP-8M/16, 94 MB) and for a batch of 32:
+ *                        DIR/pixels.f32 [32, 3, 224, 224]; DIR/text10.txt, a text of 10 tokens on
+ *                        each line, and DIR/text10.i64 [32, 77], its ids filled up with the end
+ *                        token as peers want them; DIR/text77.txt, DIR/text77.i64
  *
  * The tokenizer knows single bytes only, so a text of n letters is n tokens between two more. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/strbuf.h"
 #include "base/rng.h"
-#include "model/clip.h"
+#include "bench_geometry.h"
 #include "prep/preprocess.h"
 #include <sensus/tokenizer.h>
 
@@ -29,17 +30,12 @@ static sns_status make_tokenizer(const char *dir, const char *model_dir, sns_tok
     return s;
 }
 
-static sns_status make_model(const char *dir, const sns_tokenizer *tok, sns_error *err) {
-    const sns_clip_config c = {.vision = {768, 12, 12, 3072, SNS_ACT_QUICK_GELU, 1e-5f},
-                               .text = {512, 12, 8, 2048, SNS_ACT_QUICK_GELU, 1e-5f},
-                               .image_px = IMAGE_PX,
-                               .patch_px = 32,
-                               .vocab = 49408,
-                               .context = CONTEXT,
-                               .start_id = sns_tokenizer_start_id(tok),
-                               .end_id = sns_tokenizer_end_id(tok),
-                               .embed = 512,
-                               .logit_scale_init = 2.6593f};
+static sns_status make_model(const char *name, const char *dir, const sns_tokenizer *tok,
+                             sns_error *err) {
+    sns_clip_config c = bench_geometry(name);
+    c.start_id = sns_tokenizer_start_id(tok);
+    c.end_id = sns_tokenizer_end_id(tok);
+    c.logit_scale_init = 2.6593f;
     sns_layout layout;
     sns_preprocess p;
     sns_status s = sns_clip_layout(&c, &layout, err);
@@ -109,14 +105,18 @@ int main(int argc, char **argv) {
     sns_rng_seed(&rng, 3);
     sns_tokenizer *tok = NULL;
     char *model_dir = sns_path_join(argv[1], "model");
-    sns_status s = model_dir ? sns_make_dirs(model_dir, &err) : SNS_NOMEM;
+    char *tiny_dir = sns_path_join(argv[1], "model-tiny");
+    sns_status s = model_dir && tiny_dir ? sns_make_dirs(model_dir, &err) : SNS_NOMEM;
+    if (!s) s = sns_make_dirs(tiny_dir, &err);
     if (!s) s = make_tokenizer(argv[1], model_dir, &tok, &err);
     if (!s) s = make_pixels(argv[1], &rng, &err);
     if (!s) s = make_texts(argv[1], 10, tok, &rng, &err);
     if (!s) s = make_texts(argv[1], CONTEXT, tok, &rng, &err);
-    if (!s) s = make_model(model_dir, tok, &err);
+    if (!s) s = make_model("tiny", tiny_dir, tok, &err);
+    if (!s) s = make_model("b32", model_dir, tok, &err);
     if (s) fprintf(stderr, "bench_model: %s\n", err.message[0] ? err.message : "no memory");
     sns_tokenizer_free(tok);
     free(model_dir);
+    free(tiny_dir);
     return s ? 1 : 0;
 }

@@ -1,13 +1,14 @@
 /* bench_train_step.c - how long a training step of CLIP takes: both towers forward and backward,
  * the contrastive loss and AdamW, on random pictures and texts of T tokens.
  *
- *   bench_train_step [b32 | small] [B] [steps] [T] [bf16]   one line: seconds of the best step,
- *                                                           pictures/s
- *   bench_train_step b32 B serve T [bf16]                   in turn with a peer (bench_turns.h)
+ *   bench_train_step [b32 | tiny | small] [B] [steps] [T] [bf16]   one line: seconds of the best
+ *                                                                  step, pictures/s
+ *   bench_train_step b32 | tiny B serve T [bf16]                   in turn with a peer
+ *                                                                  (bench_turns.h)
  */
 #include "base/rng.h"
+#include "bench_geometry.h"
 #include "bench_turns.h"
-#include "model/clip.h"
 #include <math.h>
 #include <time.h>
 
@@ -15,24 +16,6 @@ static double now_s(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static sns_clip_config geometry(const char *name) {
-    if (!strcmp(name, "small"))
-        return (sns_clip_config){.vision = {192, 6, 3, 768, SNS_ACT_QUICK_GELU, 1e-5f},
-                                 .text = {192, 4, 3, 768, SNS_ACT_QUICK_GELU, 1e-5f},
-                                 .image_px = 64,
-                                 .patch_px = 8,
-                                 .vocab = 16384,
-                                 .context = 48,
-                                 .embed = 128};
-    return (sns_clip_config){.vision = {768, 12, 12, 3072, SNS_ACT_QUICK_GELU, 1e-5f},
-                             .text = {512, 12, 8, 2048, SNS_ACT_QUICK_GELU, 1e-5f},
-                             .image_px = 224,
-                             .patch_px = 32,
-                             .vocab = 49408,
-                             .context = 77,
-                             .embed = 512};
 }
 
 typedef struct bench {
@@ -184,7 +167,7 @@ static bool report(bench *b, const char *name, int steps) {
 
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "b32", *steps = argc > 3 ? argv[3] : "5";
-    bench b = {.c = geometry(name),
+    bench b = {.c = bench_geometry(name),
                .B = argc > 2 ? strtoul(argv[2], NULL, 10) : 32,
                .T = argc > 4 ? strtoul(argv[4], NULL, 10) : 10,
                .half = argc > 5 && !strcmp(argv[5], "bf16")};

@@ -305,7 +305,9 @@ const cli_command cli_train = {
         "result is the same to the last bit. Under mpirun, n processes each compute a part of "
         "every "
         "batch; the loss is that of the whole batch (sensus --version says whether MPI is built "
-        "in). A sample that can't be read is named on stderr and "
+        "in). A ResNet's batch norm takes its statistics from what one process computes at a time, "
+        "so there the losses depend on the number of processes, as on --micro-batch. A sample that "
+        "can't be read is named on stderr and "
         "left out; the exit status is then 1.",
     .examples =
         "sensus train --data 'shards/*.tar' --tokenizer models/mine --out run --steps 20000\n"

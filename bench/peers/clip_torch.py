@@ -25,10 +25,14 @@ def read_tensors(path):
     return out
 
 
+def quick_gelu(x):
+    return x * torch.sigmoid(1.702 * x)
+
+
 class Block(nn.Module):
-    def __init__(self, width, heads, mlp):
+    def __init__(self, width, heads, mlp, act):
         super().__init__()
-        self.heads = heads
+        self.heads, self.act = heads, act
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.fc1, self.fc2 = nn.Linear(width, mlp), nn.Linear(mlp, width)
@@ -44,8 +48,7 @@ class Block(nn.Module):
 
     def forward(self, x, mask=None):
         x = x + self.attend(self.norm1(x), mask)
-        h = self.fc1(self.norm2(x))
-        return x + self.fc2(h * torch.sigmoid(1.702 * h))
+        return x + self.fc2(self.act(self.fc1(self.norm2(x))))
 
     def load(self, w, prefix):
         def put(module, name):
@@ -69,7 +72,8 @@ class Tower(nn.Module):
         super().__init__()
         width = config["hidden_size"]
         self.blocks = nn.ModuleList(
-            Block(width, config["num_attention_heads"], config["intermediate_size"])
+            Block(width, config["num_attention_heads"], config["intermediate_size"],
+                  {"quick_gelu": quick_gelu, "gelu": F.gelu}[config["hidden_act"]])
             for _ in range(config["num_hidden_layers"]))
         self.final = nn.LayerNorm(width)
         self.projection = nn.Linear(width, embed, bias=False)

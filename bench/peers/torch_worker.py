@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """A training step of CLIP in PyTorch, in turn with sensus (the protocol of bench_turns.h).
 
-  torch_worker.py MODEL_DIR PIXELS.f32 IDS.i64 B THREADS
+  torch_worker.py MODEL_DIR PIXELS.f32 IDS.i64 B THREADS [bf16]
 
 Both towers forward and backward, the symmetric cross-entropy with a learned temperature, AdamW. Its
-texts are always as long as the context: that is what batches of PyTorch's CLIP are.
+texts are always as long as the context: that is what batches of PyTorch's CLIP are. bf16: autocast, which
+multiplies in bfloat16 as oneDNN does it.
 """
 import sys
 import time
@@ -18,6 +19,7 @@ import clip_torch
 folder, pixels_file, ids_file = sys.argv[1:4]
 B = int(sys.argv[4])
 torch.set_num_threads(int(sys.argv[5]))
+half = sys.argv[6:] == ["bf16"]
 image, text, log_scale = clip_torch.load(folder)
 parameters = [*image.parameters(), *text.parameters(), log_scale]
 optimizer = torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1, foreach=True)
@@ -28,7 +30,9 @@ labels = torch.arange(B)
 
 def step():
     optimizer.zero_grad(set_to_none=True)
-    logits = log_scale.exp() * image(pixels) @ text(ids).T
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        x, y = image(pixels), text(ids)
+    logits = log_scale.exp() * x.float() @ y.float().T
     loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
     loss.backward()
     optimizer.step()

@@ -1,7 +1,8 @@
 /* checkpoint.c - parameters, moments and position in one safetensors file.
  *
  * A file appears under its name only when it is complete and flushed, and the one before it stays
- * until then, so a crash or a full disk costs at most the steps since the last checkpoint. */
+ * until then, so a crash or a full disk costs at most the steps since the last checkpoint. Each
+ * block has a checksum, because what a disk returns wrongly would otherwise be trained on. */
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "tensor/safetensors.h"
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #define FORMAT "sensus-checkpoint-1"
-enum { KEEP = 2 };
+enum { KEEP = 2, SUM_CHARS = 17, SUMS_CAP = 4 * SUM_CHARS + 1 };
 
 /* The step in "checkpoint-STEP.safetensors"; false for other names. */
 static bool parse_name(const char *name, size_t *step) {
@@ -53,12 +54,35 @@ static void remove_old(const char *dir, size_t newest) {
         if (kept >= KEEP && format_path(path, dir, step)) unlink(path);
 }
 
+/* Changes with any one changed bit: xor and a product with an odd number can be undone. */
+static uint64_t checksum(const float *x, size_t n) {
+    uint64_t h = 0xcbf29ce484222325, word = 0;
+    size_t bytes = n * sizeof *x, at = 0;
+    for (; at + sizeof word <= bytes; at += sizeof word) {
+        memcpy(&word, (const char *)x + at, sizeof word);
+        h = (h ^ word) * 0x9e3779b97f4a7c15;
+        h ^= h >> 32;
+    }
+    word = 0;
+    memcpy(&word, (const char *)x + at, bytes - at);
+    return (h ^ word) * 0x9e3779b97f4a7c15;
+}
+
+/* One of each block, in the order of the tensors. */
+static void format_sums(const sns_train_state *s, char *out) {
+    const float *const block[] = {s->params, s->m, s->v, s->ema};
+    for (size_t i = 0; i < 4 && block[i]; i++)
+        snprintf(out + i * SUM_CHARS, SUMS_CAP - i * SUM_CHARS, "%016" PRIx64 " ",
+                 checksum(block[i], s->total));
+}
+
 sns_status sns_checkpoint_save(const char *dir, const sns_train_state *s, const sns_kernels *k,
                                char *path, sns_error *err) {
-    char step[32], seed[32], data[32], batch[32], loss[64], stream[64];
-    const char *const metadata[] = {"format",   FORMAT,      "step",   step,   "seed", seed,
-                                    "data",     data,        "batch",  batch,  "loss", loss,
-                                    "geometry", s->geometry, "stream", stream, NULL};
+    char step[32], seed[32], data[32], batch[32], loss[64], stream[64], sums[SUMS_CAP];
+    const char *const metadata[] = {
+        "format", FORMAT, "step",     step,        "seed",   seed,   "data", data, "batch", batch,
+        "loss",   loss,   "geometry", s->geometry, "stream", stream, "sums", sums, NULL};
+    format_sums(s, sums);
     snprintf(stream, sizeof stream, "%zu/%zu", s->stream_epoch, s->stream_first_step);
     snprintf(step, sizeof step, "%zu", s->step);
     snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
@@ -74,6 +98,10 @@ sns_status sns_checkpoint_save(const char *dir, const sns_train_state *s, const 
     sns_status st = sns_safetensors_write(path, t, s->ema ? 4 : 3, metadata, k, err);
     if (!st) remove_old(dir, s->step);
     return st;
+}
+
+bool sns_checkpoint_before(const char *dir, size_t step, size_t *before) {
+    return newest_below(dir, step, before);
 }
 
 sns_status sns_checkpoint_newest(const char *dir, char *path, size_t *step, sns_error *err) {
@@ -110,14 +138,30 @@ static sns_status check_identity(const sns_safetensors *f, const char *path,
     return st;
 }
 
-static sns_status read_block(const sns_safetensors *f, const char *path, const char *name,
-                             size_t total, float *out, const sns_kernels *k, sns_error *err) {
+static const char *const block_names[] = {"parameters", "moment1", "moment2", "average"};
+
+static sns_status check_sum(const sns_safetensors *f, const char *path, size_t i, const float *x,
+                            size_t total, sns_error *err) {
+    char have[SUM_CHARS];
+    const char *want = sns_safetensors_metadata(f, "sums");
+    if (!want) return SNS_OK; /* files of before had none */
+    snprintf(have, sizeof have, "%016" PRIx64, checksum(x, total));
+    if (strlen(want) >= (i + 1) * SUM_CHARS && !strncmp(want + i * SUM_CHARS, have, SUM_CHARS - 1))
+        return SNS_OK;
+    return sns_fail(err, SNS_FORMAT, "%s: damaged: '%s' does not have its checksum", path,
+                    block_names[i]);
+}
+
+static sns_status read_block(const sns_safetensors *f, const char *path, size_t i, size_t total,
+                             float *out, const sns_kernels *k, sns_error *err) {
+    const char *name = block_names[i];
     const sns_stored *t = sns_safetensors_find(f, name);
     if (!t) return sns_fail(err, SNS_MISMATCH, "%s: no tensor '%s'", path, name);
     if (t->count != total || t->dtype != SNS_DTYPE_F32)
         return sns_fail(err, SNS_SHAPE, "%s: '%s' has %zu values, the model %zu", path, name,
                         t->count, total);
-    return sns_stored_to_f32(t, k, 0, total, out, err);
+    sns_status st = sns_stored_to_f32(t, k, 0, total, out, err);
+    return st ? st : check_sum(f, path, i, out, total, err);
 }
 
 static sns_status read_position(const sns_safetensors *f, const char *path, sns_train_state *s,
@@ -146,10 +190,9 @@ sns_status sns_checkpoint_load(const char *path, sns_train_state *s, const sns_k
     if (st) return st;
     st = check_identity(f, path, s, err);
     if (!st) st = read_position(f, path, s, err);
-    if (!st) st = read_block(f, path, "parameters", s->total, s->params, k, err);
-    if (!st) st = read_block(f, path, "moment1", s->total, s->m, k, err);
-    if (!st) st = read_block(f, path, "moment2", s->total, s->v, k, err);
-    if (!st && s->ema) st = read_block(f, path, "average", s->total, s->ema, k, err);
+    float *const block[] = {s->params, s->m, s->v, s->ema};
+    for (size_t i = 0; i < 4 && block[i] && !st; i++)
+        st = read_block(f, path, i, s->total, block[i], k, err);
     sns_safetensors_close(f);
     return st;
 }

@@ -3,6 +3,7 @@
 #define SNS_TRAIN_CHECKPOINT_H
 #include "kernel/kernel.h"
 #include <sensus/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,11 @@ sns_status sns_checkpoint_save(const char *dir, const sns_train_state *s, const 
                                char *path, sns_error *err);
 /* Name of the newest checkpoint, step <- its number; SNS_MISSING when there is none. */
 sns_status sns_checkpoint_newest(const char *dir, char *path, size_t *step, sns_error *err);
+/* The newest one's step below a step; false when there is none. */
+bool sns_checkpoint_before(const char *dir, size_t step, size_t *before);
 /* Fill the blocks, step, the stream's position and loss_average; seed, data, batch, geometry must
- * be what the checkpoint says, else SNS_MISMATCH. Errors: SNS_FORMAT, SNS_SHAPE, SNS_IO. */
+ * be what the checkpoint says, else SNS_MISMATCH. Errors: SNS_FORMAT (also a wrong checksum),
+ * SNS_SHAPE, SNS_IO. */
 sns_status sns_checkpoint_load(const char *path, sns_train_state *s, const sns_kernels *k,
                                sns_error *err);
 #endif

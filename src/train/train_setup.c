@@ -316,6 +316,23 @@ static void set_identity(sns_run *r) {
              r->teacher ? " taught by " : "", r->teacher ? sns_teacher_name(r->teacher) : "");
 }
 
+/* The newest checkpoint. A damaged one is not passed over silently, since the disk may damage more:
+ * the error names the one before. */
+static sns_status take_up(sns_run *r, size_t step, sns_error *err) {
+    sns_status s = sns_checkpoint_load(r->checkpoint, &r->state, r->k, err);
+    size_t before;
+    if (!s && r->state.step != step)
+        s = sns_fail(err, SNS_FORMAT, "%s: damaged: inside it says step %zu", r->checkpoint,
+                     r->state.step);
+    r->saved_step = r->state.step;
+    if (s != SNS_FORMAT && s != SNS_SHAPE && s != SNS_LIMIT && s != SNS_UNSUPPORTED) return s;
+    sns_error why = *err;
+    if (!sns_checkpoint_before(r->o.out_dir, step, &before))
+        return sns_fail(err, s, "%s; there is no checkpoint before it", why.message);
+    return sns_fail(err, s, "%s; remove that file to resume from step %zu, the checkpoint before",
+                    why.message, before);
+}
+
 /* Initial weights, or those of the newest checkpoint. */
 static sns_status set_start(sns_run *r, sns_error *err) {
     sns_train_state *t = &r->state;
@@ -326,11 +343,7 @@ static sns_status set_start(sns_run *r, sns_error *err) {
         return sns_fail(err, SNS_ARG,
                         "%s holds a run at step %zu: resume it or choose another folder",
                         r->o.out_dir, step);
-    if (found) {
-        sns_status s = sns_checkpoint_load(r->checkpoint, t, r->k, err);
-        r->saved_step = t->step;
-        return s;
-    }
+    if (found) return take_up(r, step, err);
     r->checkpoint[0] = 0;
     sns_status s = SNS_OK;
     sns_teacher_init(r);

@@ -32,7 +32,6 @@ def relu(x):
     return F.relu(x)
 
 
-
 def norm(w, name, x, training):
     return F.batch_norm(x, w[name + ".running_mean"], w[name + ".running_var"], w[name + ".weight"], w[name + ".bias"],
                         training, 0.1, 1e-5)
@@ -230,5 +229,6 @@ def main():
         sys.exit(__doc__)
 
 
-with torch.no_grad():
-    main()
+if __name__ == "__main__":
+    with torch.no_grad():
+        main()

@@ -270,6 +270,68 @@ static void a_full_disk_keeps_the_last_checkpoint(void **state) {
     assert_int_equal(r.first_step, 4);
 }
 
+/* The newest checkpoint of the run in OUT, changed: its first `keep` bytes, one bit at `flip`. */
+static void damage(const char *file, const char *good, size_t keep, size_t flip) {
+    char *bytes = malloc(keep + 1);
+    sns_error err;
+    memcpy(bytes, good, keep);
+    if (flip < keep) bytes[flip] ^= 1;
+    if (sns_file_write(file, bytes, keep, &err)) fail_msg("%s", err.message);
+    free(bytes);
+}
+
+/* Cut off or changed anywhere, it is refused with its name and that of the one before it. */
+static void a_damaged_checkpoint_is_refused(void **state) {
+    (void)state;
+    sns_train_options o;
+    sns_train_result r;
+    sns_error err;
+    const char *data;
+    char out[5000], file[5100], *good;
+    size_t size;
+    snprintf(out, sizeof out, "%s", in_set("damaged"));
+    snprintf(file, sizeof file, "%s/checkpoint-00000008.safetensors", out);
+    toy_options(&set, &data, out, &o);
+    o.save_every = 4;
+    o.ema = 0.9;
+    o.steps = 8;
+    run(&o, NULL);
+    if (sns_file_read(file, 1 << 28, &good, &size, &err)) fail_msg("%s", err.message);
+    const size_t cases[][2] = {{0, size},
+                               {5, size},
+                               {200, size},
+                               {size / 2, size},
+                               {size - 1, size},
+                               {size, 3},
+                               {size, 8},
+                               {size, size / 8},
+                               {size, size / 3},
+                               {size, 5 * size / 8},
+                               {size, 7 * size / 8},
+                               {size, size - 1}};
+    o.resume = 1;
+    o.steps = 12;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        damage(file, good, cases[i][0], cases[i][1]);
+        if (!sns_train(&o, &r, &err)) fail_msg("case %zu: damage is not seen", i);
+        if (!strstr(err.message, "checkpoint-00000008") || !strstr(err.message, "from step 4"))
+            fail_msg("case %zu: '%s'", i, err.message);
+        if (i == 3 || i == 8) print_message("%s\n", strstr(err.message, "checkpoint-"));
+    }
+    char *step = memmem(good, size, "\"step\":\"8\"", 10);
+    if (step) damage(file, good, size, (size_t)(step + 8 - good));
+    if (!step || sns_train(&o, &r, &err) != SNS_FORMAT) fail_msg("another step is not seen");
+    /* As the message says. */
+    assert_int_equal(unlink(file), 0);
+    run(&o, &r);
+    assert_int_equal(r.first_step, 4);
+    damage(file, good, 100, 0);
+    assert_int_equal(unlink(in_set("damaged/checkpoint-00000012.safetensors")), 0);
+    assert_int_equal(sns_train(&o, &r, &err), SNS_FORMAT);
+    assert_non_null(strstr(err.message, "no checkpoint before it"));
+    free(good);
+}
+
 static void a_loss_that_explodes_stops(void **state) {
     (void)state;
     sns_train_options o;
@@ -289,6 +351,7 @@ int main(void) {
         cmocka_unit_test(learns_the_toy),
         cmocka_unit_test(a_stopped_run_saves_and_goes_on),
         cmocka_unit_test(bad_options_get_one_line),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused),
         cmocka_unit_test(a_loss_that_explodes_stops),
         cmocka_unit_test(threads_do_not_matter)};
     return cmocka_run_group_tests(tests, make_set, free_set);
