@@ -319,14 +319,16 @@ static void set_identity(sns_run *r) {
 /* The newest checkpoint. A damaged one is not passed over silently, since the disk may damage more:
  * the error names the one before. */
 static sns_status take_up(sns_run *r, size_t step, sns_error *err) {
-    sns_status s = sns_checkpoint_load(r->checkpoint, &r->state, r->k, err);
+    sns_error why;
+    sns_status s = sns_checkpoint_load(r->checkpoint, &r->state, r->k, &why);
     size_t before;
     if (!s && r->state.step != step)
-        s = sns_fail(err, SNS_FORMAT, "%s: damaged: inside it says step %zu", r->checkpoint,
+        s = sns_fail(&why, SNS_FORMAT, "%s: damaged: inside it says step %zu", r->checkpoint,
                      r->state.step);
     r->saved_step = r->state.step;
-    if (s != SNS_FORMAT && s != SNS_SHAPE && s != SNS_LIMIT && s != SNS_UNSUPPORTED) return s;
-    sns_error why = *err;
+    if (!s) return SNS_OK;
+    if (s != SNS_FORMAT && s != SNS_SHAPE && s != SNS_LIMIT && s != SNS_UNSUPPORTED)
+        return sns_fail(err, s, "%s", why.message);
     if (!sns_checkpoint_before(r->o.out_dir, step, &before))
         return sns_fail(err, s, "%s; there is no checkpoint before it", why.message);
     return sns_fail(err, s, "%s; remove that file to resume from step %zu, the checkpoint before",
