@@ -109,6 +109,8 @@ A query counts as found when any picture with the same sentence is among the fir
 
 {retrieval_table(emoji)}
 
+These pictures were watched while training (`--val`); the weights are those of the last step.
+
 ## Zero-shot classification of Caltech-101 photographs
 
 | pictures | images / classes | top-1 | top-5 | chance |
@@ -129,7 +131,8 @@ Of the left-out categories no photograph was trained on; emoji and drawings of s
 `tools/recipe/README.md` names the packages and the people.
 
 Names and keywords in {len(stats['languages'])} languages ({', '.join(sorted(stats['languages']))}) are from Unicode CLDR (Unicode
-licence) and emojibase (MIT). Neither Tux Paint nor any research-only photograph was trained on.
+licence) and emojibase (MIT); English synonyms, kinds and glosses from WordNet 3.0 (Copyright 2006 by Princeton University,
+WordNet licence). Neither Tux Paint nor any research-only photograph was trained on.
 
 {steps:,} steps of {batch} pairs ({steps * batch / stats['samples']:.1f} passes), {hours:.2f} hours on one to two cores
 of a shared machine. Last loss {loss:.3f}. To make it again:
