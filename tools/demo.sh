@@ -23,8 +23,8 @@ picture=$stamps/animals/birds/penguin.png
 
 say search -n 5 "a red apple"
 "$sensus" search -n 5 "a red apple"
-say search -n 5 "ein Schmetterling"
-"$sensus" search -n 5 "ein Schmetterling"
+say search -n 5 "une fleur jaune"
+"$sensus" search -n 5 "une fleur jaune"
 say search -n 5 "$picture"
 "$sensus" search -n 5 "$picture"
 say search -n 5 "$picture" + "a flower" - "a bird"
@@ -34,7 +34,7 @@ say classify --labels penguin,car,flower,apple,dog "$picture"
 
 cat >"$out/queries.txt" <<EOF
 a red apple
-ein Schmetterling
+une fleur jaune
 $picture
 $picture + a flower - a bird
 EOF
