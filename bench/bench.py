@@ -193,13 +193,14 @@ class Bench:
         places = [self.options.model] if self.options.model else \
             sorted(glob.glob(os.path.join(HERE, "../models/*/")))
         for place in places:
-            if os.path.exists(os.path.join(place, "model.safetensors")):
-                return place
+            for weights in ("model.safetensors", "open_clip_model.safetensors"):
+                if os.path.exists(os.path.join(place, weights)):
+                    return place, os.path.join(place, weights)
         raise Absent("no model in models/; say --model DIR")
 
     def search(self):
         """Processes from start to end: milliseconds, and the most memory beyond the weights' file."""
-        model, catalog = self.model(), self.at("search.db")
+        (model, weights), catalog = self.model(), self.at("search.db")
         sensus = os.path.join(self.options.build, "cli/sensus")
         if not os.path.isdir(PICTURES):
             raise Absent("tuxpaint-stamps-default is not installed")
@@ -207,7 +208,7 @@ class Bench:
         if subprocess.run(index, capture_output=True).returncode == 2 or not os.path.exists(catalog):
             raise Absent("the catalog was not made")
         command = [sensus, "search", "--catalog", catalog, "--model", model, "-n", "10", "a red apple on a table"]
-        weights_mb = os.path.getsize(os.path.join(model, "model.safetensors")) / 1e6
+        weights_mb = os.path.getsize(weights) / 1e6
         times, memory, processor = [], [], []
         for i in range(self.rounds * 3 + 1):
             start = time.perf_counter()
