@@ -204,6 +204,7 @@ class Bench:
         sensus = os.path.join(self.options.build, "cli/sensus")
         if not os.path.isdir(PICTURES):
             raise Absent("tuxpaint-stamps-default is not installed")
+        os.makedirs(self.data, exist_ok=True)
         index = [sensus, "index", "--catalog", catalog, "--model", model, PICTURES]
         if subprocess.run(index, capture_output=True).returncode == 2 or not os.path.exists(catalog):
             raise Absent("the catalog was not made")
