@@ -280,7 +280,34 @@ static void damage(const char *file, const char *good, size_t keep, size_t flip)
     free(bytes);
 }
 
-/* Cut off or changed anywhere, it is refused with its name and that of the one before it. */
+/* Cut off or changed anywhere, step 8's file is refused by name, with the step before it. */
+static void damage_is_seen(const sns_train_options *o, const char *file, const char *good,
+                           size_t size) {
+    sns_error err;
+    const size_t cases[][2] = {{0, size},
+                               {5, size},
+                               {200, size},
+                               {size / 2, size},
+                               {size - 1, size},
+                               {size, 3},
+                               {size, 8},
+                               {size, size / 8},
+                               {size, size / 3},
+                               {size, 5 * size / 8},
+                               {size, 7 * size / 8},
+                               {size, size - 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        damage(file, good, cases[i][0], cases[i][1]);
+        if (!sns_train(o, NULL, &err)) fail_msg("case %zu: damage is not seen", i);
+        if (!strstr(err.message, "checkpoint-00000008") || !strstr(err.message, "from step 4"))
+            fail_msg("case %zu: '%s'", i, err.message);
+        if (i == 3 || i == 8) print_message("%s\n", strstr(err.message, "checkpoint-"));
+    }
+    char *step = memmem(good, size, "\"step\":\"8\"", 10);
+    if (step) damage(file, good, size, (size_t)(step + 8 - good));
+    if (!step || sns_train(o, NULL, &err) != SNS_FORMAT) fail_msg("another step is not seen");
+}
+
 static void a_damaged_checkpoint_is_refused(void **state) {
     (void)state;
     sns_train_options o;
@@ -297,30 +324,9 @@ static void a_damaged_checkpoint_is_refused(void **state) {
     o.steps = 8;
     run(&o, NULL);
     if (sns_file_read(file, 1 << 28, &good, &size, &err)) fail_msg("%s", err.message);
-    const size_t cases[][2] = {{0, size},
-                               {5, size},
-                               {200, size},
-                               {size / 2, size},
-                               {size - 1, size},
-                               {size, 3},
-                               {size, 8},
-                               {size, size / 8},
-                               {size, size / 3},
-                               {size, 5 * size / 8},
-                               {size, 7 * size / 8},
-                               {size, size - 1}};
     o.resume = 1;
     o.steps = 12;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        damage(file, good, cases[i][0], cases[i][1]);
-        if (!sns_train(&o, &r, &err)) fail_msg("case %zu: damage is not seen", i);
-        if (!strstr(err.message, "checkpoint-00000008") || !strstr(err.message, "from step 4"))
-            fail_msg("case %zu: '%s'", i, err.message);
-        if (i == 3 || i == 8) print_message("%s\n", strstr(err.message, "checkpoint-"));
-    }
-    char *step = memmem(good, size, "\"step\":\"8\"", 10);
-    if (step) damage(file, good, size, (size_t)(step + 8 - good));
-    if (!step || sns_train(&o, &r, &err) != SNS_FORMAT) fail_msg("another step is not seen");
+    damage_is_seen(&o, file, good, size);
     /* As the message says. */
     assert_int_equal(unlink(file), 0);
     run(&o, &r);
