@@ -9,7 +9,7 @@ packages() {
         libjansson-dev libutf8proc-dev libpcre2-dev libopenmpi-dev openmpi-bin ;;
     demo) echo tuxpaint-stamps-default ;;
     test) echo libcmocka-dev python3-torch python3-numpy python3-pil python3-regex ;;
-    lint) echo clang-format g++ ;;
+    lint) echo clang-format g++ git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     bench) echo python3-torch python3-numpy python3-pil libopenblas0-openmp nodejs npm ;;
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
