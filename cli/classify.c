@@ -10,8 +10,8 @@
 #include <string.h>
 
 typedef struct values {
-    const char *model, *labels, *labels_file, *templates, *classifier;
-    cli_list given_templates;
+    const char *model, *classifier;
+    cli_words words;
     int64_t top;
     bool json, exact;
 } values;
@@ -85,31 +85,12 @@ static sns_status take_image(void *user, const sns_embed_result *r) {
     return SNS_OK;
 }
 
-static int load_model(judge *k, const char *given) {
-    sns_error err;
-    char *dir;
-    if (cli_find_model(given, NULL, &dir)) return CLI_FAILED;
-    int code = sns_model_load(dir, &k->model, &err) ? cli_fail(&err) : CLI_DONE;
-    free(dir);
-    return code;
-}
-
 /* The classifier of a file, or one made of the labels now. */
 static int find_classifier(judge *k, const values *v) {
     sns_error err;
     if (v->classifier)
         return sns_classifier_load(v->classifier, &k->classifier, &err) ? cli_fail(&err) : CLI_DONE;
-    cli_labels labels = {0};
-    cli_templates templates = {0};
-    int code = cli_labels_take(&labels, v->labels, v->labels_file);
-    if (!code) code = cli_templates_take(&templates, &v->given_templates, v->templates);
-    if (!code && sns_classifier_new(k->model, labels.classes, labels.count,
-                                    (const char *const *)templates.items, templates.count, NULL,
-                                    &k->classifier, &err))
-        code = cli_fail(&err);
-    cli_labels_free(&labels);
-    cli_templates_free(&templates);
-    return code;
+    return cli_make_classifier(&v->words, k->model, NULL, &k->classifier);
 }
 
 /* Says so before the first picture is read. */
@@ -123,7 +104,7 @@ static int check_model(judge *k, const values *v) {
 static int classify(judge *k, const cli_call *call) {
     const values *v = call->values;
     sns_error err;
-    int code = load_model(k, v->model);
+    int code = cli_load_model(v->model, &k->model);
     if (!code) code = find_classifier(k, v);
     if (!code) code = check_model(k, v);
     if (code) return code;
@@ -143,12 +124,12 @@ static int classify(judge *k, const cli_call *call) {
 static int run(const cli_call *call) {
     const values *v = call->values;
     judge k = {0};
-    if (!!v->labels + !!v->labels_file + !!v->classifier != 1)
+    if (!!v->words.labels + !!v->words.labels_file + !!v->classifier != 1)
         return cli_usage(call, "give one of --labels, --labels-file and --classifier");
-    if (v->classifier && (v->templates || v->given_templates.count))
+    if (v->classifier && (v->words.templates || v->words.given.count))
         return cli_usage(call, "a --classifier has its templates in it");
-    for (size_t i = 0; i < v->given_templates.count; i++)
-        if (!strstr(v->given_templates.items[i], "{}"))
+    for (size_t i = 0; i < v->words.given.count; i++)
+        if (!strstr(v->words.given.items[i], "{}"))
             return cli_usage(call, "--template needs {} where the name goes");
     int code = classify(&k, call);
     free(k.probability);
@@ -160,7 +141,7 @@ static int run(const cli_call *call) {
 
 static const cli_option options[] = {
     CLI_MODEL_OPTION(values, model),
-    CLI_LABEL_OPTIONS(values),
+    CLI_WORD_OPTIONS(values, words),
     {'c', "classifier", CLI_STRING, "FILE", NULL,
      "labels that sensus classifier build has encoded, instead of --labels",
      offsetof(values, classifier), 0, 0, NULL},

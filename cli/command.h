@@ -2,7 +2,7 @@
 #ifndef SENSUS_CLI_COMMAND_H
 #define SENSUS_CLI_COMMAND_H
 #include "options.h"
-#include <sensus/status.h>
+#include <sensus/model.h>
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit codes */
 
@@ -55,11 +55,13 @@ void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* no
 
 /* The folder of the model to use: the argument, else $SENSUS_MODEL, else `other` (the catalog's;
  * NULL allowed) if it is still there, else the one that came with sensus: the first folder with a
- * config.json of
+ * config.json or open_clip_config.json of
  * ../models/sensus-small and ../../models/sensus-small beside the program, and
  * PREFIX/share/sensus/models/sensus-small. malloc'd. CLI_FAILED after a message when there is none.
  */
 int cli_find_model(const char *given, const char *other, char **dir);
+/* The model of that folder, loaded; without an `other`. CLI_FAILED after a message. */
+int cli_load_model(const char *given, sns_model **model);
 
 /* The catalog to use: the argument, else $SENSUS_CATALOG, else
  * ${XDG_DATA_HOME:-~/.local/share}/sensus/catalog.db, whose folder is made when `make` is set.

@@ -103,6 +103,16 @@ int cli_find_model(const char *given, const char *other, char **dir) {
     return *dir ? CLI_DONE : cli_failf("no model found; say --model DIR or set SENSUS_MODEL");
 }
 
+int cli_load_model(const char *given, sns_model **model) {
+    char *dir;
+    sns_error err;
+    int code = cli_find_model(given, NULL, &dir);
+    if (code) return code;
+    if (sns_model_load(dir, model, &err)) code = cli_fail(&err);
+    free(dir);
+    return code;
+}
+
 /* mkdir -p for everything before the last '/' of path. */
 static int make_parents(char *path) {
     for (char *c = path + 1; *c; c++) {

@@ -77,11 +77,7 @@ static int embed_texts(embedder *e, const cli_list *texts) {
 static int embed(embedder *e, const cli_call *call) {
     const values *v = call->values;
     sns_error err;
-    char *dir;
-    int code = CLI_DONE;
-    if (cli_find_model(v->model, NULL, &dir)) return CLI_FAILED;
-    if (sns_model_load(dir, &e->model, &err)) code = cli_fail(&err);
-    free(dir);
+    int code = cli_load_model(v->model, &e->model);
     if (code) return code;
     e->dim = sns_model_dim(e->model);
     e->total = v->texts.count ? v->texts.count : call->argument_count;

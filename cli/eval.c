@@ -34,16 +34,6 @@ static sns_eval_options eval_options(const values *v, cli_progress *bar) {
                               .user = bar};
 }
 
-static int load_model(const char *given, sns_model **model) {
-    char *dir;
-    sns_error err;
-    int code = cli_find_model(given, NULL, &dir);
-    if (code) return code;
-    if (sns_model_load(dir, model, &err)) code = cli_fail(&err);
-    free(dir);
-    return code;
-}
-
 /* Print the report, or say why there is none; pictures that were left out make it CLI_FAILED. */
 static int finish(sns_status status, char *report, size_t skipped, const sns_error *err) {
     if (status) return cli_fail(err);
@@ -131,7 +121,7 @@ static int run_retrieval(const cli_call *call) {
     sns_model *model = NULL;
     int code = !languages ? cli_failf("out of memory")
                : !n       ? cli_usage(call, "--lang names no language")
-                          : load_model(v->model, &model);
+                          : cli_load_model(v->model, &model);
     if (!code) code = retrieval(v, model, languages, n);
     sns_model_free(model);
     free(languages);
@@ -244,7 +234,7 @@ static int run_zero_shot(const cli_call *call) {
     size_t count = 0;
     sns_model *model = NULL;
     int code = v->names ? read_names(v->names, &text, &names, &count) : CLI_DONE;
-    if (!code) code = load_model(v->model, &model);
+    if (!code) code = cli_load_model(v->model, &model);
     if (!code) code = zero_shot(v, model, names, count);
     sns_model_free(model);
     free(names);

@@ -7,6 +7,16 @@
 
 enum { FILE_LIMIT = 64 << 20 };
 
+typedef struct labels {
+    sns_class *classes; /* strings are this struct's own */
+    size_t count;
+} labels;
+
+typedef struct templates {
+    char **items;
+    size_t count;
+} templates;
+
 /* A copy without the white space around it. */
 static char *trimmed(const char *s, size_t n) {
     while (n && (*s == ' ' || *s == '\t')) s++, n--;
@@ -61,7 +71,7 @@ static int add_name(void *to, const char *part, size_t n) {
 
 /* "LABEL" or "LABEL = NAME | NAME" */
 static int add_label(void *to, const char *part, size_t n) {
-    cli_labels *l = to;
+    labels *l = to;
     const char *equals = memchr(part, '=', n);
     size_t label = equals ? (size_t)(equals - part) : n;
     if (equals && strspn(part, " \t") == label)
@@ -78,7 +88,7 @@ static int add_label(void *to, const char *part, size_t n) {
     return code;
 }
 
-int cli_labels_take(cli_labels *l, const char *commas, const char *file) {
+static int take_labels(labels *l, const char *commas, const char *file) {
     char *text = file ? read_text(file) : NULL;
     if (file && !text) return CLI_FAILED;
     const char *from = text ? text : commas;
@@ -88,7 +98,7 @@ int cli_labels_take(cli_labels *l, const char *commas, const char *file) {
     return code;
 }
 
-void cli_labels_free(cli_labels *l) {
+static void free_labels(labels *l) {
     for (size_t i = 0; i < l->count; i++) {
         const sns_class *k = &l->classes[i];
         for (size_t n = 0; n < k->name_count; n++) free((char *)(uintptr_t)k->names[n]);
@@ -101,7 +111,7 @@ void cli_labels_free(cli_labels *l) {
 /* ---- templates ---- */
 
 static int add_template(void *to, const char *part, size_t n) {
-    cli_templates *t = to;
+    templates *t = to;
     char **items = realloc(t->items, (t->count + 1) * sizeof *items);
     if (!items) return cli_failf("out of memory");
     t->items = items;
@@ -111,7 +121,7 @@ static int add_template(void *to, const char *part, size_t n) {
     return CLI_DONE;
 }
 
-static int add_set(cli_templates *t, const char *set_or_file) {
+static int add_set(templates *t, const char *set_or_file) {
     size_t count;
     const char *const *set = sns_template_set(set_or_file, &count);
     int code = CLI_DONE;
@@ -125,7 +135,7 @@ static int add_set(cli_templates *t, const char *set_or_file) {
     return code;
 }
 
-int cli_templates_take(cli_templates *t, const cli_list *given, const char *set_or_file) {
+static int take_templates(templates *t, const cli_list *given, const char *set_or_file) {
     int code = CLI_DONE;
     for (size_t i = 0; i < given->count && !code; i++)
         code = add_template(t, given->items[i], strlen(given->items[i]));
@@ -134,7 +144,30 @@ int cli_templates_take(cli_templates *t, const cli_list *given, const char *set_
     return code;
 }
 
-void cli_templates_free(cli_templates *t) {
+static void free_templates(templates *t) {
     for (size_t i = 0; i < t->count; i++) free(t->items[i]);
     free(t->items);
+}
+
+static void show(void *bar, size_t done, size_t total) {
+    if (bar) cli_progress_update(bar, done, total, NULL);
+}
+
+int cli_make_classifier(const cli_words *w, const sns_model *model, cli_progress *bar,
+                        sns_classifier **out) {
+    sns_error err;
+    labels l = {0};
+    templates t = {0};
+    int code = take_labels(&l, w->labels, w->labels_file);
+    if (!code) code = take_templates(&t, &w->given, w->templates);
+    if (!code) {
+        const sns_classifier_options o = {.progress = show, .user = bar};
+        sns_status s = sns_classifier_new(model, l.classes, l.count, (const char *const *)t.items,
+                                          t.count, &o, out, &err);
+        if (bar) cli_progress_clear(bar);
+        if (s) code = cli_fail(&err);
+    }
+    free_labels(&l);
+    free_templates(&t);
+    return code;
 }

@@ -2,36 +2,30 @@
 #ifndef SENSUS_CLI_LABELS_H
 #define SENSUS_CLI_LABELS_H
 #include "command.h"
+#include "progress.h"
 #include <sensus/classifier.h>
 
-typedef struct cli_labels {
-    sns_class *classes; /* strings are this struct's own */
-    size_t count;
-} cli_labels;
+/* What the options say. */
+typedef struct cli_words {
+    const char *labels, *labels_file; /* by commas; or a file with one a line */
+    cli_list given;                   /* templates, one by one */
+    const char *templates;            /* a named set, or a file with one a line */
+} cli_words;
 
-/* What the options say: labels by commas, or a file with one a line. Each is "LABEL", which is its
- * own name, or "LABEL = NAME | NAME ...". */
-int cli_labels_take(cli_labels *l, const char *commas, const char *file);
-void cli_labels_free(cli_labels *l);
+/* A classifier of either's labels, each "LABEL", which is its own name, or "LABEL = NAME | NAME
+ * ...", with all templates; the set "plain" when there are none. bar: shows how far it is; NULL ok.
+ * CLI_FAILED after a message. */
+int cli_make_classifier(const cli_words *w, const sns_model *model, cli_progress *bar,
+                        sns_classifier **out);
 
-typedef struct cli_templates {
-    char **items;
-    size_t count;
-} cli_templates;
-
-/* Those given one by one and those of a named set or of a file with one a line; the set "plain"
- * when none is given. */
-int cli_templates_take(cli_templates *t, const cli_list *given, const char *set_or_file);
-void cli_templates_free(cli_templates *t);
-
-#define CLI_LABEL_OPTIONS(type)                                                                    \
+#define CLI_WORD_OPTIONS(type, member)                                                             \
     {'l',                                                                                          \
      "labels",                                                                                     \
      CLI_STRING,                                                                                   \
      "A,B,C",                                                                                      \
      NULL,                                                                                         \
      "the labels to choose from, separated by commas",                                             \
-     offsetof(type, labels),                                                                       \
+     offsetof(type, member.labels),                                                                \
      0,                                                                                            \
      0,                                                                                            \
      NULL},                                                                                        \
@@ -41,7 +35,7 @@ void cli_templates_free(cli_templates *t);
          "FILE",                                                                                   \
          NULL,                                                                                     \
          "the labels, one a line; \"dog = dog | puppy\" gives a label several names",              \
-         offsetof(type, labels_file),                                                              \
+         offsetof(type, member.labels_file),                                                       \
          0,                                                                                        \
          0,                                                                                        \
          NULL},                                                                                    \
@@ -51,13 +45,13 @@ void cli_templates_free(cli_templates *t);
          "TEXT",                                                                                   \
          NULL,                                                                                     \
          "a sentence with {} for the name, instead of the usual four; their vectors are averaged", \
-         offsetof(type, given_templates),                                                          \
+         offsetof(type, member.given),                                                             \
          0,                                                                                        \
          0,                                                                                        \
          NULL},                                                                                    \
     {                                                                                              \
         0, "templates", CLI_STRING, "SET", NULL,                                                   \
             "the set plain, photos, drawings or all, or a file with one template a line",          \
-            offsetof(type, templates), 0, 0, NULL                                                  \
+            offsetof(type, member.templates), 0, 0, NULL                                           \
     }
 #endif
