@@ -9,8 +9,8 @@ enum { STRIP_ROWS = 16 }; /* a multiple of every shrink */
 /* Rows on their way out. */
 typedef struct rows {
     size_t width, shrink, out_width;
-    uint8_t *row;   /* [width, 3] one row on white */
-    uint32_t *sums; /* [out_width, 3] of the rows of a square so far; unused when shrink is 1 */
+    uint8_t *row;   /* [width, 3] one row on white; NULL, as sums, when shrink is 1 */
+    uint32_t *sums; /* [out_width, 3] of the rows of a square so far */
     size_t summed;  /* rows in sums */
     uint8_t *next;  /* where the next row of the result goes */
 } rows;
@@ -77,12 +77,15 @@ sns_status sns_rows_pull(const sns_source *src, VipsImage *image, size_t shrink,
     rows r = {.width = w, .shrink = shrink, .out_width = (w + shrink - 1) / shrink};
     *out = (sns_image){.width_px = r.out_width, .height_px = (h + shrink - 1) / shrink};
     out->rgb = r.next = malloc(out->width_px * out->height_px * 3);
-    r.row = malloc(w * 3);
-    r.sums = calloc(r.out_width * 3, sizeof *r.sums);
-    sns_status s = out->rgb && r.row && r.sums
-                       ? pull(src, image, &r, err)
-                       : sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", src->name,
-                                  out->width_px, out->height_px);
+    bool ok = out->rgb;
+    if (shrink > 1) {
+        r.row = malloc(w * 3);
+        r.sums = calloc(r.out_width * 3, sizeof *r.sums);
+        ok = ok && r.row && r.sums;
+    }
+    sns_status s = ok ? pull(src, image, &r, err)
+                      : sns_fail(err, SNS_NOMEM, "%s: no memory for %zu x %zu pixels", src->name,
+                                 out->width_px, out->height_px);
     free(r.row);
     free(r.sums);
     if (s) sns_image_free(out);
