@@ -8,6 +8,7 @@
  * not cryptographic: it tells models apart, it does not guard against forgery. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/strbuf.h"
 #include "embed/model_internal.h"
 
@@ -17,24 +18,19 @@ typedef struct hash {
     uint64_t lane[4], length;
 } hash;
 
-static uint64_t mix(uint64_t state, uint64_t word) {
-    uint64_t x = (state ^ word) * 0x9e3779b97f4a7c15u;
-    return x ^ x >> 32;
-}
-
 /* Four lanes take eight bytes each in turn, so that they run side by side; the rest is padded with
  * zeros and told apart by the length. */
 static void absorb(hash *h, const void *bytes, size_t n) {
     const unsigned char *p = bytes;
     uint64_t w[4];
-    h->length = mix(h->length, n);
+    h->length = sns_hash_mix(h->length, n);
     for (; n >= sizeof w; n -= sizeof w, p += sizeof w) {
         memcpy(w, p, sizeof w);
-        for (int i = 0; i < 4; i++) h->lane[i] = mix(h->lane[i], w[i]);
+        for (int i = 0; i < 4; i++) h->lane[i] = sns_hash_mix(h->lane[i], w[i]);
     }
     memset(w, 0, sizeof w);
     if (n) memcpy(w, p, n);
-    for (int i = 0; i < 4; i++) h->lane[i] = mix(h->lane[i], w[i]);
+    for (int i = 0; i < 4; i++) h->lane[i] = sns_hash_mix(h->lane[i], w[i]);
 }
 
 static void absorb_text(hash *h, const char *text) {
@@ -46,8 +42,8 @@ static void finish(const hash *h, char out[33]) {
     uint64_t half[2] = {h->length, ~h->length};
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 4; i++) {
-            half[0] = mix(half[0] + half[1], h->lane[i]);
-            half[1] = mix(half[1] ^ half[0], h->lane[(i + 1) & 3]);
+            half[0] = sns_hash_mix(half[0] + half[1], h->lane[i]);
+            half[1] = sns_hash_mix(half[1] ^ half[0], h->lane[(i + 1) & 3]);
         }
     snprintf(out, 33, "%016llx%016llx", (unsigned long long)half[0], (unsigned long long)half[1]);
 }

@@ -5,6 +5,7 @@
  * block has a checksum, because what a disk returns wrongly would otherwise be trained on. */
 #include "train/checkpoint.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "tensor/safetensors.h"
 #include <dirent.h>
 #include <errno.h>
@@ -54,18 +55,17 @@ static void remove_old(const char *dir, size_t newest) {
         if (kept >= KEEP && format_path(path, dir, step)) unlink(path);
 }
 
-/* Changes with any one changed bit: xor and a product with an odd number can be undone. */
+/* Changes with any one changed bit. */
 static uint64_t checksum(const float *x, size_t n) {
     uint64_t h = 0xcbf29ce484222325, word = 0;
     size_t bytes = n * sizeof *x, at = 0;
     for (; at + sizeof word <= bytes; at += sizeof word) {
         memcpy(&word, (const char *)x + at, sizeof word);
-        h = (h ^ word) * 0x9e3779b97f4a7c15;
-        h ^= h >> 32;
+        h = sns_hash_mix(h, word);
     }
     word = 0;
     memcpy(&word, (const char *)x + at, bytes - at);
-    return (h ^ word) * 0x9e3779b97f4a7c15;
+    return sns_hash_mix(h, word);
 }
 
 /* One of each block, in the order of the tensors. */
