@@ -317,7 +317,7 @@ def show(line):
     if "peak_ratio" in line:
         memory = (f"; peak memory {line['sensus_peak_mb']:.0f} / {line['peer_peak_mb']:.0f} MB ="
                   f" {100 * line['peak_ratio']:.0f} %")
-        if line["memory_target"]:
+        if line.get("memory_target"):
             memory += f", target <= {100 * line['memory_target']:.0f} %"
     return (f"{title} {r['median']:.2f} x {line['peer']} ({r['min']:.2f}-{r['max']:.2f}{target});"
             f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}{memory}")
@@ -333,10 +333,10 @@ def train_lines(b, T):
                   lambda name=name: {**b.train(name, ours_half=True), "memory_target": 0.6})
         if not b.options.quick:
             b.attempt(f"train-{name}-both-bf16", f"train {title}, bf16 both, B={B}, {T}", "torch", None,
-                      lambda name=name: {**b.train(name, 77, True, True), "memory_target": None})
+                      lambda name=name: b.train(name, 77, True, True))
     if not b.options.quick:
         b.attempt("train-b32-10", f"train ViT-B/32, f32, 10 tokens (peer 77), B={B}, {T}", "torch", None,
-                  lambda: {**b.train("b32", 10), "memory_target": None})
+                  lambda: b.train("b32", 10))
 
 
 def main():

@@ -11,7 +11,10 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
+
+from model_card import held_out, percent
 
 RESNET = {"vision": "resnet", "resnet-width": "24", "resnet-layers": "2,3,4,2", "vision-heads": "12"}
 CBOW = {"text": "cbow", "text-width": "224"}
@@ -67,23 +70,13 @@ def train(sensus, data, shards, out, name, options, steps):
     flags = [x for k, v in options.items() for x in (["--" + k] if v is None else ["--" + k, v])]
     resume = ["--resume"] if glob.glob(os.path.join(run, "checkpoint-*")) else []
     subprocess.run([sensus, "train", "--data", shards, "--tokenizer", os.path.join(data, "tok"), "--out", run,
-                    "--steps", str(steps), *flags, *resume], check=True)
+                    "--steps", str(steps), *flags, *resume], check=True, stdout=sys.stderr)
     os.mkdir(os.path.join(run, "done"))
 
 
 def evaluate(sensus, data, model):
-    def run(*arguments):
-        text = subprocess.run([sensus, "eval", *arguments, "--model", model, "--json"], check=True, capture_output=True,
-                              text=True).stdout
-        return json.loads(text.splitlines()[0])
-    emoji = run("retrieval", "--lang", "en", "--manifest", os.path.join(data, "heldout-emoji", "manifest.jsonl"))
-    photos = [run("zero-shot", "--manifest", os.path.join(data, name, "manifest.jsonl"), "--template", "a photo of a {}",
-                  "--template", "{}", "--template", "A {}.") for name in ("heldout-caltech", "heldout-caltech-categories")]
-    return [emoji["text_to_image"]["recall@10"]] + [p["top_1"] for p in photos]
-
-
-def cell(m):
-    return f"{100 * m['value']:.1f} ({100 * m['low']:.1f}–{100 * m['high']:.1f})"
+    emoji, photos = held_out(sensus, model, data)
+    return [emoji[0]["text_to_image"]["recall@10"]] + [p["top_1"] for p in photos.values()]
 
 
 def main():
@@ -102,7 +95,7 @@ def main():
     for name, title, options, share in chosen:
         data = leave_scenes_out(sorted(glob.glob(shards)), os.path.join(a.out, "shards")) if name == "no-scenes" else shards
         train(a.sensus, a.data, data, a.out, name, options, round(a.steps * share))
-        print(f"| {title} | " + " | ".join(map(cell, evaluate(a.sensus, a.data, os.path.join(a.out, name, "model")))) + " |",
+        print(f"| {title} | " + " | ".join(map(percent, evaluate(a.sensus, a.data, os.path.join(a.out, name, "model")))) + " |",
               flush=True)
 
 

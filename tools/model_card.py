@@ -21,6 +21,17 @@ def lines(sensus, *arguments):
     return [json.loads(line) for line in out.splitlines() if line.strip()]
 
 
+def held_out(sensus, model, data):
+    """-> (emoji by English text, {folder: zero-shot}) on what recipe/build.py held out."""
+    emoji = lines(sensus, "retrieval", "--model", model, "--lang", "en",
+                  "--manifest", os.path.join(data, "heldout-emoji", "manifest.jsonl"))
+    photos = {name: lines(sensus, "zero-shot", "--model", model, "--manifest",
+                          os.path.join(data, name, "manifest.jsonl"), "--template", "a photo of a {}",
+                          "--template", "{}", "--template", "A {}.")[0]
+              for name in ("heldout-caltech", "heldout-caltech-categories")}
+    return emoji, photos
+
+
 def percent(measure):
     return f"{100 * measure['value']:.1f} ({100 * measure['low']:.1f}–{100 * measure['high']:.1f})"
 
@@ -75,12 +86,7 @@ def main(sensus, model, data, *runs):
                         work], check=True, stdout=subprocess.DEVNULL)
         tux = lines(sensus, "retrieval", "--model", model, "--lang", LANGUAGES,
                     "--manifest", os.path.join(work, "manifest.jsonl"))
-    emoji = lines(sensus, "retrieval", "--model", model, "--lang", "en",
-                  "--manifest", os.path.join(data, "heldout-emoji", "manifest.jsonl"))
-    photos = {name: lines(sensus, "zero-shot", "--model", model, "--manifest",
-                          os.path.join(data, name, "manifest.jsonl"), "--template", "a photo of a {}",
-                          "--template", "{}", "--template", "A {}.")[0]
-              for name in ("heldout-caltech", "heldout-caltech-categories")}
+    emoji, photos = held_out(sensus, model, data)
     with open(os.path.join(data, "bal", "stats.json")) as kept, open(os.path.join(data, "stats.json")) as built:
         stats, licences = json.load(kept), json.load(built)["licences"]
     info = json.loads(subprocess.run([sensus, "model", "info", "--json", model], check=True, capture_output=True,

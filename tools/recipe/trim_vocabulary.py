@@ -51,8 +51,8 @@ def trim(data, rows):
 
 def main(model, tokenizer, out):
     os.makedirs(out, exist_ok=True)
-    new = read_json(tokenizer, "vocab.json")
-    rows = kept_rows(read_json(model, "vocab.json"), new)
+    old, new = read_json(model, "vocab.json"), read_json(tokenizer, "vocab.json")
+    rows = kept_rows(old, new)
     with open(os.path.join(model, WEIGHTS), "rb") as weights:
         data = trim(weights.read(), rows)
     with open(os.path.join(out, WEIGHTS), "wb") as weights:
@@ -66,7 +66,7 @@ def main(model, tokenizer, out):
     shutil.copy(os.path.join(model, "preprocessor_config.json"), out)
     for name in sorted(os.listdir(tokenizer)):
         shutil.copy(os.path.join(tokenizer, name), out)
-    print("%s: %d tokens of %d, %d bytes" % (out, len(new), len(read_json(model, "vocab.json")), len(data)))
+    print("%s: %d tokens of %d, %d bytes" % (out, len(new), len(old), len(data)))
 
 
 if __name__ == "__main__":
