@@ -1,10 +1,10 @@
 /* bench_train_step.c - how long a training step of CLIP takes: both towers forward and backward,
  * the contrastive loss and AdamW, on random pictures and texts of T tokens.
  *
- *   bench_train_step [b32 | tiny | small] [B] [steps] [T] [bf16]   one line: seconds of the best
- *                                                                  step, pictures/s
- *   bench_train_step b32 | tiny B serve T [bf16]                   in turn with a peer
- *                                                                  (bench_turns.h)
+ *   bench_train_step [b32 | tiny | small] [B] [steps] [T] [bf16] [drop]   one line: seconds of the
+ *                                                             best step, pictures/s
+ *   bench_train_step b32 | tiny B serve T [bf16] [drop]       in turn with a peer (bench_turns.h)
+ * drop: two blocks in three drop their inside (--checkpoint-activations 0.67).
  */
 #include "base/rng.h"
 #include "bench_geometry.h"
@@ -26,8 +26,9 @@ typedef struct bench {
     uint32_t *ids;
     size_t *starts, B, T;
     sns_tape *image, *text;
-    int steps; /* done */
-    bool half; /* products of bfloat16 operands */
+    int steps;    /* done */
+    bool bf16;    /* products of bfloat16 operands */
+    double drops; /* share of the blocks that checkpoint */
 } bench;
 
 static bool bench_open(bench *b) {
@@ -52,7 +53,9 @@ static bool bench_open(bench *b) {
     for (size_t i = 0; i < b->B * b->T; i++) b->ids[i] = (uint32_t)sns_rng_below(&rng, b->c.vocab);
     for (size_t i = 0; i <= b->B; i++) b->starts[i] = i * b->T;
     if (!b->image || !b->text) return false;
-    if (b->half) {
+    sns_tape_set_checkpointing(b->image, b->drops);
+    sns_tape_set_checkpointing(b->text, b->drops);
+    if (b->bf16) {
         sns_tape_set_gemm(b->image, sns_gemm_bf16);
         sns_tape_set_gemm(b->text, sns_gemm_bf16);
     }
@@ -157,7 +160,7 @@ static bool report(bench *b, const char *name, int steps) {
     }
     printf("train_step %s B=%zu T=%zu kernels=%s %s: %.4f s (forward %.4f, processor %.4f), %.1f "
            "pictures/s, %.0f MB\n",
-           name, b->B, b->T, sns_kernels_get()->name, b->half ? "bf16" : "f32", best, best_forward,
+           name, b->B, b->T, sns_kernels_get()->name, b->bf16 ? "bf16" : "f32", best, best_forward,
            best_cpu, (double)b->B / best,
            (double)(sns_arena_peak_bytes(sns_tape_arena(b->image)) +
                     sns_arena_peak_bytes(sns_tape_arena(b->text))) /
@@ -169,8 +172,11 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "b32", *steps = argc > 3 ? argv[3] : "5";
     bench b = {.c = bench_geometry(name),
                .B = argc > 2 ? strtoul(argv[2], NULL, 10) : 32,
-               .T = argc > 4 ? strtoul(argv[4], NULL, 10) : 10,
-               .half = argc > 5 && !strcmp(argv[5], "bf16")};
+               .T = argc > 4 ? strtoul(argv[4], NULL, 10) : 10};
+    for (int i = 5; i < argc; i++) {
+        b.bf16 |= !strcmp(argv[i], "bf16");
+        if (!strcmp(argv[i], "drop")) b.drops = 0.67;
+    }
     int code = 1;
     if (!b.B || b.T < 2 || b.T > b.c.context)
         fprintf(stderr, "train_step: B or T out of range\n");

@@ -16,8 +16,9 @@ typedef struct values {
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
-        layer_decay, distill_affinity, distill_features, save_minutes, patch_drop, patch_drop_until;
-    bool lock_image, no_flip, squash, resume, bf16, checkpoint_activations;
+        layer_decay, distill_affinity, distill_features, save_minutes, patch_drop, patch_drop_until,
+        checkpoint_activations;
+    bool lock_image, no_flip, squash, resume, bf16;
 } values;
 
 /* Set by a signal; the training loop looks at it after each step. */
@@ -230,9 +231,10 @@ static const cli_option options[] = {
     {0, "micro-batch", CLI_INT, "N", "0",
      "pairs in memory at a time: a large --batch in little memory, for a third more work; 0: all",
      AT(micro_batch), 0, 65536, NULL},
-    {0, "checkpoint-activations", CLI_FLAG, NULL, NULL,
-     "keep only each block's input and compute the rest again: less memory, the same result",
-     AT(checkpoint_activations), 0, 0, NULL},
+    {0, "checkpoint-activations", CLI_FLOAT, "SHARE", "0",
+     "share of the blocks that keep their input only and compute the rest again: less memory, the "
+     "same result, up to a third more work",
+     AT(checkpoint_activations), 0, 1, NULL},
     {0, "steps", CLI_INT, "N", "0", "steps in all; 0: as --epochs says", AT(steps), 0, 1e9, NULL},
     {0, "epochs", CLI_INT, "N", "10", "passes over the data", AT(epochs), 1, 1e6, NULL},
     {0, "lr", CLI_FLOAT, "X", "0.001", "highest learning rate", AT(lr), 1e-9, 10, NULL},

@@ -86,9 +86,10 @@ typedef struct sns_train_options {
      * third more work. 0: the whole batch. A ResNet's batch norm takes its
      * statistics from these pairs. */
     size_t micro_batch;
-    /* Nonzero: keep each block's input only and compute its inside again in the backward pass: the
-     * same result to the bit in much less memory, for a third more work. */
-    int checkpoint_activations;
+    /* The share of the blocks, 0 to 1, that keep their input only and compute the inside again in
+     * the backward pass: the same result to the bit in much less memory, for up to a third more
+     * work. 0 by default. */
+    double checkpoint_activations;
 
     size_t steps;                        /* 0: as `epochs` says */
     size_t epochs;                       /* 10; used when steps is 0 */

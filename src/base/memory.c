@@ -43,6 +43,7 @@ typedef struct block {
 
 struct sns_arena {
     block *first, *current;
+    size_t size; /* of all blocks */
     size_t in_use, peak;
 };
 
@@ -61,11 +62,15 @@ void sns_arena_free(sns_arena *arena) {
     free(arena);
 }
 
-static block *block_new(size_t n) {
+/* Blocks grow with the arena, so that few ends of blocks are left over; what nobody touches of a
+ * large block costs no memory. Where there is no room for that, a block just holds n bytes. */
+static block *block_new(const sns_arena *arena, size_t n) {
+    size_t wanted = arena->size / 2 > BLOCK_MIN ? arena->size / 2 / ALIGN * ALIGN : BLOCK_MIN;
     block *b = calloc(1, sizeof *b);
     if (!b) return NULL;
-    b->size = n > BLOCK_MIN ? n : BLOCK_MIN;
+    b->size = n > wanted ? n : wanted;
     b->data = sns_aligned_alloc(b->size);
+    if (!b->data && b->size > n) b->data = sns_aligned_alloc(b->size = n);
     if (!b->data) {
         free(b);
         return NULL;
@@ -81,8 +86,9 @@ static block *find_block(sns_arena *arena, size_t n) {
         b->used = 0;
         if (b->size >= n) return b;
     }
-    block *b = block_new(n);
+    block *b = block_new(arena, n);
     if (!b) return NULL;
+    arena->size += b->size;
     if (tail)
         tail->next = b;
     else

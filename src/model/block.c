@@ -10,22 +10,22 @@
 /* x + y W^T + b */
 static sns_tensor *residual(sns_tape *t, sns_tensor *x, sns_tensor *y, const sns_param *W,
                             const sns_param *b) {
-    if (sns_tape_recording(t)) return sns_linear(t, y, W, b, SNS_ACT_NONE, x);
+    if (sns_tape_recording(t)) return sns_linear(t, y, W, b, x);
     sns_linear_accumulate(t, y, W, b, x);
     return sns_tape_status(t, NULL) ? NULL : x;
 }
 
 static sns_tensor *attend(sns_tape *t, const sns_tower_config *c, const sns_block *b, sns_tensor *x,
                           const size_t *starts, size_t n, bool causal) {
-    sns_tensor *h = sns_layernorm(t, x, &b->ln1_gain, &b->ln1_bias, c->eps);
-    sns_tensor *qkv = sns_linear(t, h, &b->qkv_weight, &b->qkv_bias, SNS_ACT_NONE, NULL);
+    sns_tensor *qkv = sns_norm_linear(t, x, &b->ln1_gain, &b->ln1_bias, c->eps, &b->qkv_weight,
+                                      &b->qkv_bias);
     return sns_attention(t, qkv, c->heads, starts, n, causal);
 }
 
 static sns_tensor *mlp(sns_tape *t, const sns_tower_config *c, const sns_block *b, sns_tensor *x) {
-    sns_tensor *h = sns_layernorm(t, x, &b->ln2_gain, &b->ln2_bias, c->eps);
-    h = sns_linear(t, h, &b->fc1_weight, &b->fc1_bias, c->act, NULL);
-    return residual(t, x, h, &b->fc2_weight, &b->fc2_bias);
+    sns_mlp_params p = {&b->ln2_gain,   &b->ln2_bias, &b->fc1_weight, &b->fc1_bias,
+                        &b->fc2_weight, &b->fc2_bias, c->eps,         c->act};
+    return sns_mlp(t, x, &p);
 }
 
 typedef struct one_block {

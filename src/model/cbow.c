@@ -28,5 +28,5 @@ sns_tensor *sns_cbow_features(sns_tape *t, const sns_clip *m, const uint32_t *id
     }
     sns_tensor *x = sns_token_embedding(t, &m->token_table, NULL, ids, starts, n);
     x = sns_mean_rows(t, x, starts, n);
-    return sns_linear(t, x, &m->text_projection, NULL, SNS_ACT_NONE, NULL);
+    return sns_linear(t, x, &m->text_projection, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static sns_tensor *pointwise(sns_tape *t, sns_tensor *x, const sns_param *W) {
     sns_param flat = *W;
     const size_t *d = x->dim, O = W->value.dim[0];
     sns_tensor_set_shape(&flat.value, 2, (size_t[]){O, W->value.dim[1]});
-    sns_tensor *y = sns_linear(t, x, &flat, NULL, SNS_ACT_NONE, NULL);
+    sns_tensor *y = sns_linear(t, x, &flat, NULL, NULL);
     if (y) sns_tensor_set_shape(y, 4, (size_t[]){d[0], d[1], d[2], O});
     return y;
 }

@@ -16,13 +16,25 @@ typedef struct sns_param {
     const sns_packed *packed;
 } sns_param;
 
-/* y [N, out] = act(x [N, in] W^T + b) + residual; W [out, in]; b [out] or NULL; residual [N, out]
- * or NULL */
+/* y [N, out] = x [N, in] W^T + b + residual; W [out, in]; b [out] or NULL; residual [N, out] or
+ * NULL */
 sns_tensor *sns_linear(sns_tape *t, sns_tensor *x, const sns_param *W, const sns_param *b,
-                       sns_act act, sns_tensor *residual);
+                       sns_tensor *residual);
 /* y [N, C]; gain, bias [C] */
 sns_tensor *sns_layernorm(sns_tape *t, sns_tensor *x, const sns_param *gain, const sns_param *bias,
                           float eps);
+/* y [N, out] = layernorm(x) W^T + b */
+sns_tensor *sns_norm_linear(sns_tape *t, sns_tensor *x, const sns_param *gain,
+                            const sns_param *bias, float eps, const sns_param *W,
+                            const sns_param *b);
+/* y [N, C] = x + fc2(act(fc1(layernorm(x)))); fc1 [M, C], fc2 [C, M]. When the tape does not
+ * record, x itself is overwritten and returned. */
+typedef struct sns_mlp_params {
+    const sns_param *gain, *bias, *fc1_weight, *fc1_bias, *fc2_weight, *fc2_bias;
+    float eps;
+    sns_act act;
+} sns_mlp_params;
+sns_tensor *sns_mlp(sns_tape *t, sns_tensor *x, const sns_mlp_params *p);
 /* qkv [N, 3C] (q | k | v, heads side by side) -> [N, C]; sequences by starts [n + 1]; scale
  * 1/sqrt(C/H) */
 sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,

@@ -74,12 +74,12 @@ static sns_tensor *pool(sns_tape *t, const sns_clip *m, sns_tensor *x, const siz
     const sns_tower_config *c = &m->config.vision;
     const sns_siglip *h = &m->siglip;
     x = sns_append_row(t, x, &h->probe);
-    x = sns_linear(t, x, &h->in_weight, &h->in_bias, SNS_ACT_NONE, NULL);
+    x = sns_linear(t, x, &h->in_weight, &h->in_bias, NULL);
     x = sns_probe_attention(t, x, c->heads, starts, B);
-    sns_tensor *a = sns_linear(t, x, &h->out_weight, &h->out_bias, SNS_ACT_NONE, NULL);
-    x = sns_layernorm(t, a, &h->gain, &h->bias, c->eps);
-    x = sns_linear(t, x, &h->fc1_weight, &h->fc1_bias, c->act, NULL);
-    return x ? sns_linear(t, x, &h->fc2_weight, &h->fc2_bias, SNS_ACT_NONE, a) : NULL;
+    sns_tensor *a = sns_linear(t, x, &h->out_weight, &h->out_bias, NULL);
+    sns_mlp_params mlp = {&h->gain,       &h->bias,     &h->fc1_weight, &h->fc1_bias,
+                          &h->fc2_weight, &h->fc2_bias, c->eps,         c->act};
+    return sns_mlp(t, a, &mlp);
 }
 
 sns_tensor *sns_siglip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels) {
@@ -123,5 +123,5 @@ sns_tensor *sns_siglip_text_features(sns_tape *t, const sns_clip *m, const uint3
     if (!x) return NULL;
     x = sns_blocks(t, &c->text, m->text_blocks, x, even, last, n, false);
     x = sns_layernorm(t, x, &m->final_gain, &m->final_bias, c->text.eps);
-    return sns_linear(t, x, &m->text_projection, &m->siglip.text_bias, SNS_ACT_NONE, NULL);
+    return sns_linear(t, x, &m->text_projection, &m->siglip.text_bias, NULL);
 }

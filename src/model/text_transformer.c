@@ -25,5 +25,5 @@ sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_
     if (!x) return NULL;
     x = sns_blocks(t, &c->text, m->text_blocks, x, starts, ends, n, true);
     x = sns_layernorm(t, x, &m->final_gain, &m->final_bias, c->text.eps);
-    return sns_linear(t, x, &m->text_projection, NULL, SNS_ACT_NONE, NULL);
+    return sns_linear(t, x, &m->text_projection, NULL, NULL);
 }

@@ -47,5 +47,5 @@ sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tenso
     if (!x || !starts) return NULL;
     x = sns_blocks(t, &c->vision, m->image_blocks, x, starts, starts, B, false);
     x = sns_layernorm(t, x, &m->post_gain, &m->post_bias, c->vision.eps);
-    return sns_linear(t, x, &m->image_projection, NULL, SNS_ACT_NONE, NULL);
+    return sns_linear(t, x, &m->image_projection, NULL, NULL);
 }

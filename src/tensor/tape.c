@@ -1,6 +1,7 @@
 /* tape.c - the tape: an arena, a list of nodes, the first error. */
 #include "tensor/tape.h"
 #include "base/error.h"
+#include <math.h>
 #include <stdarg.h>
 
 /* Gradients at least this large are cleared by all threads. */
@@ -12,14 +13,23 @@ typedef struct node {
     void *context;
 } node;
 
+/* A tensor whose gradient is made when the backward pass comes to its segment. */
+typedef struct inside {
+    struct inside *previous;
+    sns_tensor *tensor;
+} inside;
+
 struct sns_tape {
     const sns_kernels *kernels;
     sns_gemm_fn *gemm;
     bool record, training, replay;
-    bool checkpoint; /* segments drop their insides */
-    bool dropping;   /* inside a segment's forward pass: nothing will go backwards through it */
+    double checkpoint; /* share of the segments that drop their insides */
+    size_t segments;   /* so far */
+    bool dropping;     /* inside a segment's forward pass: nothing will go backwards through it */
+    bool deferring;    /* inside a segment's forward pass: gradients come later */
     sns_arena *arena;
     node *last;
+    inside *deferred;
     sns_error error;
 };
 
@@ -47,7 +57,9 @@ void sns_tape_reset(sns_tape *tape) {
     sns_arena_reset(tape->arena);
     tape->last = NULL;
     tape->error = (sns_error){0};
-    tape->dropping = false;
+    tape->dropping = tape->deferring = false;
+    tape->deferred = NULL;
+    tape->segments = 0;
 }
 
 bool sns_tape_recording(const sns_tape *tape) {
@@ -82,12 +94,8 @@ void sns_tape_set_replay(sns_tape *tape, bool replay) {
     tape->replay = replay;
 }
 
-bool sns_tape_checkpointing(const sns_tape *tape) {
-    return tape->checkpoint;
-}
-
-void sns_tape_set_checkpointing(sns_tape *tape, bool on) {
-    tape->checkpoint = on;
+void sns_tape_set_checkpointing(sns_tape *tape, double share) {
+    tape->checkpoint = share;
 }
 
 sns_arena *sns_tape_arena(sns_tape *tape) {
@@ -137,15 +145,28 @@ static void clear(float *x, size_t n) {
     }
 }
 
+static bool make_gradient(sns_tape *tape, sns_tensor *x) {
+    size_t n = x->rows * x->cols;
+    if (!(x->grad = sns_tape_alloc(tape, n * sizeof(float)))) return false;
+    clear(x->grad, n);
+    return true;
+}
+
+static bool defer_gradient(sns_tape *tape, sns_tensor *x) {
+    inside *i = sns_tape_alloc(tape, sizeof *i);
+    if (!i) return false;
+    *i = (inside){tape->deferred, x};
+    tape->deferred = i;
+    return true;
+}
+
 sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim) {
     sns_tensor *x = sns_tape_wrap(tape, NULL, NULL, dims, dim);
     if (!x) return NULL;
     size_t n = x->rows * x->cols;
     if (!(x->data = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
     if (!tape->record || tape->dropping) return x;
-    if (!(x->grad = sns_tape_alloc(tape, n * sizeof(float)))) return NULL;
-    clear(x->grad, n);
-    return x;
+    return (tape->deferring ? defer_gradient(tape, x) : make_gradient(tape, x)) ? x : NULL;
 }
 
 sns_tensor *sns_tape_matrix(sns_tape *tape, size_t rows, size_t cols) {
@@ -163,26 +184,99 @@ void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size) {
     return context;
 }
 
-typedef struct segment {
+/* ---- segments ---- */
+
+static void run_backward(sns_tape *tape, const node *at) {
+    for (; at && !tape->error.code; at = at->previous) at->backward(tape, at->context);
+}
+
+/* Kept: the inside stays, its gradients live while the backward pass is in it. */
+typedef struct kept_segment {
+    const node *last;
+    inside *tensors;
+} kept_segment;
+
+static void kept_backward(sns_tape *tape, void *context) {
+    const kept_segment *s = context;
+    sns_arena_mark mark = sns_arena_get_mark(tape->arena);
+    for (inside *i = s->tensors; i; i = i->previous)
+        if (!make_gradient(tape, i->tensor)) return;
+    run_backward(tape, s->last);
+    for (inside *i = s->tensors; i; i = i->previous) i->tensor->grad = NULL;
+    sns_arena_release(tape->arena, mark);
+}
+
+/* The output's gradient is written from outside: it is no longer one of the inside's. */
+static void take_out(inside **list, const sns_tensor *y) {
+    while (*list && (*list)->tensor != y) list = &(*list)->previous;
+    if (*list) *list = (*list)->previous;
+}
+
+static sns_tensor *run_kept(sns_tape *tape, sns_segment_fn *run, void *context, sns_tensor *x) {
+    node *last = tape->last;
+    inside *deferred = tape->deferred;
+    bool deferring = tape->deferring;
+    tape->last = NULL;
+    tape->deferred = NULL;
+    tape->deferring = true;
+    sns_tensor *y = run(tape, context, x);
+    kept_segment s = {tape->last, tape->deferred};
+    tape->last = last;
+    tape->deferred = deferred;
+    tape->deferring = deferring;
+    if (!y) return NULL;
+    take_out(&s.tensors, y);
+    if (!y->grad && !(deferring ? defer_gradient(tape, y) : make_gradient(tape, y))) return NULL;
+    kept_segment *at = sns_tape_push(tape, kept_backward, sizeof *at);
+    if (at) *at = s;
+    return at ? y : NULL;
+}
+
+/* Dropped: only input and output stay, the inside is computed again. */
+typedef struct dropped_segment {
     sns_segment_fn *run;
     void *context;
     sns_tensor *x, *y;
-} segment;
+} dropped_segment;
 
-static void segment_backward(sns_tape *tape, void *context) {
-    const segment *s = context;
+static void dropped_backward(sns_tape *tape, void *context) {
+    const dropped_segment *s = context;
     sns_arena_mark mark = sns_arena_get_mark(tape->arena);
     node *last = tape->last;
     bool replay = tape->replay;
     tape->last = NULL;
     tape->replay = true;
-    sns_tensor *inside = s->run(tape, s->context, s->x);
-    if (inside) memcpy(inside->grad, s->y->grad, s->y->rows * s->y->cols * sizeof(float));
-    for (const node *at = tape->last; at && !tape->error.code; at = at->previous)
-        at->backward(tape, at->context);
+    sns_tensor *y = s->run(tape, s->context, s->x);
+    if (y) memcpy(y->grad, s->y->grad, s->y->rows * s->y->cols * sizeof(float));
+    run_backward(tape, tape->last);
     tape->last = last;
     tape->replay = replay;
     sns_arena_release(tape->arena, mark);
+}
+
+static sns_tensor *run_dropped(sns_tape *tape, dropped_segment s, int dims, const size_t *dim) {
+    if (!(s.y = sns_tape_tensor(tape, dims, dim))) return NULL;
+    sns_arena_mark mark = sns_arena_get_mark(tape->arena);
+    node *last = tape->last;
+    tape->dropping = true;
+    const sns_tensor *y = s.run(tape, s.context, s.x);
+    tape->dropping = false;
+    tape->last = last;
+    if (y && (y->rows != s.y->rows || y->cols != s.y->cols))
+        sns_tape_fail(tape, SNS_SHAPE, "a segment of the tape gave %zu x %zu, not %zu x %zu",
+                      y->rows, y->cols, s.y->rows, s.y->cols);
+    else if (y)
+        memcpy(s.y->data, y->data, s.y->rows * s.y->cols * sizeof(float));
+    sns_arena_release(tape->arena, mark);
+    dropped_segment *at = y ? sns_tape_push(tape, dropped_backward, sizeof *at) : NULL;
+    if (at) *at = s;
+    return sns_tape_status(tape, NULL) ? NULL : s.y;
+}
+
+/* Spread evenly: of n segments n * share, rounded down. */
+static bool drops_next(sns_tape *tape) {
+    double before = floor((double)tape->segments * tape->checkpoint);
+    return floor((double)++tape->segments * tape->checkpoint) > before;
 }
 
 sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
@@ -197,24 +291,9 @@ sns_tensor *sns_tape_segment_shaped(sns_tape *tape, sns_segment_fn *run, const v
     void *copy = sns_tape_alloc(tape, size);
     if (!copy) return NULL;
     memcpy(copy, context, size);
-    if (!tape->record || !tape->checkpoint || tape->dropping) return run(tape, copy, x);
-    segment s = {run, copy, x, sns_tape_tensor(tape, dims, dim)};
-    if (!s.y) return NULL;
-    sns_arena_mark mark = sns_arena_get_mark(tape->arena);
-    node *last = tape->last;
-    tape->dropping = true;
-    const sns_tensor *inside = run(tape, copy, x);
-    tape->dropping = false;
-    tape->last = last;
-    if (inside && (inside->rows != s.y->rows || inside->cols != s.y->cols))
-        sns_tape_fail(tape, SNS_SHAPE, "a segment of the tape gave %zu x %zu, not %zu x %zu",
-                      inside->rows, inside->cols, s.y->rows, s.y->cols);
-    else if (inside)
-        memcpy(s.y->data, inside->data, s.y->rows * s.y->cols * sizeof(float));
-    sns_arena_release(tape->arena, mark);
-    segment *kept = inside ? sns_tape_push(tape, segment_backward, sizeof *kept) : NULL;
-    if (kept) *kept = s;
-    return sns_tape_status(tape, NULL) ? NULL : s.y;
+    if (!tape->record || tape->dropping) return run(tape, copy, x);
+    if (!drops_next(tape)) return run_kept(tape, run, copy, x);
+    return run_dropped(tape, (dropped_segment){run, copy, x, NULL}, dims, dim);
 }
 
 sns_arena_mark sns_tape_mark(sns_tape *tape) {
@@ -231,7 +310,6 @@ sns_status sns_tape_backward(sns_tape *tape, sns_tensor *out, const float *seed,
     if (tape->error.code) return sns_tape_status(tape, err);
     size_t n = out->rows * out->cols;
     for (size_t i = 0; i < n; i++) out->grad[i] = seed ? seed[i] : 1;
-    for (const node *at = tape->last; at && !tape->error.code; at = at->previous)
-        at->backward(tape, at->context);
+    run_backward(tape, tape->last);
     return sns_tape_status(tape, err);
 }

@@ -51,7 +51,8 @@ void sns_tape_set_replay(sns_tape *tape, bool replay);
  * SNS_MAX_DIMS dims or its bytes overflow. */
 bool sns_tensor_set_shape(sns_tensor *x, int dims, const size_t *dim);
 
-/* A new tensor, data not cleared; when recording, grad is there and cleared. A backward function
+/* A new tensor, data not cleared; when recording, grad is there and cleared by the time a backward
+ * function sees it (in a segment, not before). A backward function
  * may overwrite the gradient of its own output: after sns_tape_backward only the gradients of
  * parameters and inputs are defined. */
 sns_tensor *sns_tape_tensor(sns_tape *tape, int dims, const size_t *dim);
@@ -66,19 +67,20 @@ void *sns_tape_alloc(sns_tape *tape, size_t n);
  * of memory. */
 void *sns_tape_push(sns_tape *tape, sns_backward_fn backward, size_t size);
 
-/* Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): y =
- * run(x) [rows, x's columns], of which only x and y stay on the tape; the backward pass computes
- * the inside again, as a replay, and then goes through it. Gradients are the same to the bit.
- * `size` bytes of context are copied; what they point to must live as long as the tape's round.
- * Unless the tape records and was told to checkpoint, this is run(x). */
+/* A part of a model, y = run(x) [rows, x's columns]: the gradients of what it computes inside share
+ * memory with those of all other segments, since they live only while the backward pass is in it.
+ * In a segment that checkpoints (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost")
+ * only x and y stay, and the backward pass computes the inside again, as a replay, before it goes
+ * through it. Gradients are the same to the bit. `size` bytes of context are copied; what they
+ * point to must live as long as the tape's round. Unless the tape records, this is run(x). */
 typedef sns_tensor *sns_segment_fn(sns_tape *tape, void *context, sns_tensor *x);
 sns_tensor *sns_tape_segment(sns_tape *tape, sns_segment_fn *run, const void *context, size_t size,
                              sns_tensor *x, size_t rows);
 /* The same for a y of another shape. */
 sns_tensor *sns_tape_segment_shaped(sns_tape *tape, sns_segment_fn *run, const void *context,
                                     size_t size, sns_tensor *x, int dims, const size_t *dim);
-bool sns_tape_checkpointing(const sns_tape *tape);
-void sns_tape_set_checkpointing(sns_tape *tape, bool on);
+/* The share of the segments that checkpoint, 0 (as at first) to 1. */
+void sns_tape_set_checkpointing(sns_tape *tape, double share);
 
 /* Inference only: what was allocated after the mark is released, unless the tape records (then a
  * no-op). */

@@ -42,7 +42,7 @@ static sns_tensor *contrastive(sns_tape *tape, const sns_objective *o, sns_tenso
 /* The student's vectors against the teacher's, in the teacher's space. */
 static sns_tensor *regression(sns_tape *tape, const sns_objective *o, sns_tensor *x,
                               const sns_param *map, const float *target) {
-    if (map) x = sns_linear(tape, x, map, NULL, SNS_ACT_NONE, NULL);
+    if (map) x = sns_linear(tape, x, map, NULL, NULL);
     return sns_feature_loss(tape, x, target, o->teacher.width);
 }
 

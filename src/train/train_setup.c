@@ -80,6 +80,9 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         !(o->patch_drop_until >= 0 && o->patch_drop_until <= 1))
         return sns_fail(err, SNS_ARG, "patch drop %g until %g: must be in [0, 0.9] and [0, 1]",
                         o->patch_drop, o->patch_drop_until);
+    if (!(o->checkpoint_activations >= 0 && o->checkpoint_activations <= 1))
+        return sns_fail(err, SNS_ARG, "share of blocks that checkpoint %g: must be in [0, 1]",
+                        o->checkpoint_activations);
     if (o->cache_px > 4096) return sns_fail(err, SNS_ARG, "cache of %zu pixels", o->cache_px);
     if (o->loss != SNS_LOSS_SOFTMAX && o->loss != SNS_LOSS_SIGMOID)
         return sns_fail(err, SNS_ARG, "loss %d is not known", (int)o->loss);

@@ -103,27 +103,29 @@ static void smaller_batches_have_other_gradients(void **state) {
 static void checkpointing_changes_no_bit(void **state) {
     (void)state;
     sns_train_options o;
-    sns_step_loss loss[2];
+    sns_step_loss loss[3];
     const char *data;
-    size_t n, peak[2];
+    size_t n, peak[3];
     toy_options(&set, &data, "", &o);
     o.patch_px = 4;
     o.vision.layers = 8;
     o.text.layers = 8;
     for (int micro = 0; micro < 2; micro++) {
-        float *grad[2];
+        float *grad[3];
         o.micro_batch = micro * 4;
-        for (int on = 0; on < 2; on++) {
-            o.checkpoint_activations = on;
-            peak_bytes = &peak[on];
-            grad[on] = gradient(&o, "checkpoint", 3, &loss[on], &n);
+        for (int every = 0; every < 3; every++) {
+            o.checkpoint_activations = every == 2 ? 0.5 : every;
+            peak_bytes = &peak[every];
+            grad[every] = gradient(&o, "checkpoint", 3, &loss[every], &n);
         }
         peak_bytes = NULL;
-        assert_true(loss[0].loss == loss[1].loss);
-        assert_memory_equal(grad[0], grad[1], n * sizeof(float));
-        if (!(peak[1] < peak[0] / 2)) fail_msg("%zu bytes, without %zu", peak[1], peak[0]);
-        free(grad[0]);
-        free(grad[1]);
+        for (int every = 1; every < 3; every++) {
+            assert_true(loss[0].loss == loss[every].loss);
+            assert_memory_equal(grad[0], grad[every], n * sizeof(float));
+        }
+        if (!(peak[1] < peak[2] && peak[2] < peak[0]))
+            fail_msg("%zu bytes, half %zu, without %zu", peak[1], peak[2], peak[0]);
+        for (int every = 0; every < 3; every++) free(grad[every]);
     }
 }
 
