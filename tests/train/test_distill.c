@@ -85,8 +85,7 @@ static void equals_pytorch(void **state) {
         I = golden_tensor(t, f, name, "images", true);
         U = golden_tensor(t, f, name, "teacher_images", false);
         sns_param map = {.value = *golden_tensor(t, f, name, "map", true)};
-        loss = sns_feature_loss(t, sns_linear(t, I, &map, NULL, NULL), U->data,
-                                U->cols);
+        loss = sns_feature_loss(t, sns_linear(t, I, &map, NULL, NULL), U->data, U->cols);
         assert_non_null(loss);
         golden_equal(t, f, name, "feature_loss", loss->data, 1e-5);
         assert_int_equal(sns_tape_backward(t, loss, NULL, NULL), SNS_OK);
