@@ -11,7 +11,8 @@
 typedef struct values {
     const char *catalog, *model, *html, *png, *queries;
     int64_t count;
-    bool json;
+    bool json, relevant;
+    double least;
 } values;
 
 enum { MAX_QUERIES = 10000 };
@@ -28,6 +29,7 @@ typedef struct search {
     sns_catalog *catalog;
     sns_model *model;
     sns_session *session;
+    sns_classifier *cohort; /* for --relevant */
     answer *answers;
     size_t count;
     float *vector;
@@ -35,7 +37,7 @@ typedef struct search {
 } search;
 
 /* With several queries each is named: as a line of its own, or as a member of the object. */
-static void print_answer(const answer *a, bool json, bool named) {
+static void print_answer(const answer *a, bool json, bool relevant, bool named) {
     if (named && !json) {
         cli_print_safe(a->title);
         putchar('\n');
@@ -51,9 +53,12 @@ static void print_answer(const answer *a, bool json, bool named) {
             }
             printf("\"path\": ");
             cli_print_json(hit->path);
-            printf(", \"score\": %.6f, \"rank\": %zu}\n", hit->score, i + 1);
+            printf(", \"score\": %.6f", hit->score);
+            if (relevant) printf(", \"relevance\": %.3f", hit->relevance);
+            printf(", \"rank\": %zu}\n", i + 1);
         } else {
             printf("%3zu  %.4f  ", i + 1, hit->score);
+            if (relevant) printf("%5.2f  ", hit->relevance);
             cli_print_safe(hit->path);
             putchar('\n');
         }
@@ -101,6 +106,24 @@ static int write_sheets(const search *s, const values *v) {
     return code;
 }
 
+static bool has_picture(const sns_query *q) {
+    for (size_t i = 0; i < q->count; i++)
+        if (q->terms[i].is_image) return true;
+    return false;
+}
+
+static sns_status look(search *s, const values *v, answer *a, size_t dim, sns_error *err) {
+    size_t n = v->count ? (size_t)v->count : v->relevant ? SIZE_MAX : 10;
+    if (!v->relevant) return sns_catalog_search(s->catalog, s->vector, dim, n, &a->hits, err);
+    bool by_text = !has_picture(&a->query);
+    if (by_text && !s->cohort) {
+        sns_status status = sns_cohort_new(s->model, NULL, 0, &s->cohort, err);
+        if (status) return status;
+    }
+    return sns_catalog_search_relevant(s->catalog, s->vector, dim, n, by_text ? s->cohort : NULL,
+                                       (float)v->least, &a->hits, err);
+}
+
 static int find(search *s, const cli_call *call) {
     const values *v = call->values;
     sns_error err;
@@ -119,9 +142,10 @@ static int find(search *s, const cli_call *call) {
     if (!files) cli_note("%s: no pictures in this catalog yet", s->file);
     for (answer *a = s->answers; a < s->answers + s->count; a++) {
         if (sns_query_encode(s->model, s->session, &a->query, s->vector, &err) ||
-            sns_catalog_search(s->catalog, s->vector, dim, (size_t)v->count, &a->hits, &err))
+            look(s, v, a, dim, &err))
             return cli_fail(&err);
-        print_answer(a, v->json, v->queries != NULL);
+        if (v->relevant && files && !a->hits.count) cli_note("%s: nothing fits", a->title);
+        print_answer(a, v->json, v->relevant, v->queries != NULL);
     }
     return write_sheets(s, v);
 }
@@ -193,6 +217,7 @@ static int run(const cli_call *call) {
         free(s.answers[i].title);
     }
     free(s.answers);
+    sns_classifier_free(s.cohort);
     sns_session_free(s.session);
     sns_model_free(s.model);
     sns_catalog_close(s.catalog);
@@ -205,8 +230,17 @@ static int run(const cli_call *call) {
 static const cli_option options[] = {
     CLI_CATALOG_OPTION(values, catalog),
     CLI_MODEL_OPTION(values, model),
-    {'n', "count", CLI_INT, "N", "10", "how many pictures to list", offsetof(values, count), 1,
-     1000000, NULL},
+    {'n', "count", CLI_INT, "N", "0",
+     "list at most so many pictures; 0: 10, with --relevant all that fit", offsetof(values, count),
+     0, 1000000, NULL},
+    {'r', "relevant", CLI_FLAG, NULL, NULL,
+     "list only what fits, perhaps nothing, by relevance: how far a picture's score lies above "
+     "what "
+     "other pictures and unrelated texts score",
+     offsetof(values, relevant), 0, 0, NULL},
+    {0, "least", CLI_FLOAT, "X", "3",
+     "with --relevant: the least relevance, in standard deviations", offsetof(values, least), -100,
+     100, NULL},
     {'q', "queries", CLI_STRING, "FILE", NULL,
      "one query a line instead of QUERY, - for standard input; words are split at white space",
      offsetof(values, queries), 0, 0, NULL},

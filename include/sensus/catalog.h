@@ -10,7 +10,7 @@
  * touches the files it describes. */
 #ifndef SENSUS_CATALOG_H
 #define SENSUS_CATALOG_H
-#include <sensus/model.h>
+#include <sensus/relevance.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -95,6 +95,7 @@ SNS_API sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, con
 typedef struct sns_hit {
     const char *path; /* absolute */
     float score;      /* cosine, -1 to 1 */
+    float relevance;  /* of sns_catalog_search_relevant; else 0 */
 } sns_hit;
 
 typedef struct sns_hits {
@@ -108,6 +109,13 @@ typedef struct sns_hits {
  * SNS_NOMEM. An empty catalog gives no hits. Free with sns_hits_free. */
 SNS_API sns_status sns_catalog_search(sns_catalog *c, const float *query, size_t dim, size_t n,
                                       sns_hits *out, sns_error *err);
+/* The files that fit the query, n at most, best first by relevance (relevance.h), those of at least
+ * `least` (SNS_RELEVANT is a good one): perhaps none.
+ *   cohort  from sns_cohort_new; NULL where the query has a picture in it
+ * Reads every vector; with a cohort of B texts B times the work of sns_catalog_search. */
+SNS_API sns_status sns_catalog_search_relevant(sns_catalog *c, const float *query, size_t dim,
+                                               size_t n, const sns_classifier *cohort, float least,
+                                               sns_hits *out, sns_error *err);
 SNS_API void sns_hits_free(sns_hits *hits);
 
 /* A query: pictures and texts added and subtracted. */

@@ -91,6 +91,53 @@ static void search_is_exact_and_stable(void **state) {
     world_close(&w);
 }
 
+/* Relevance by gaps of ids, copies and all, is what sns_relevance says of the cosines. */
+static void relevant_ones_are_the_same_files(void **state) {
+    (void)state;
+    enum { N = 777, COPIES = 2 };
+    catalog_world w;
+    sns_error err = {0};
+    sns_catalog *c;
+    sns_classifier *cohort;
+    sns_hits hits;
+    world_open(&w);
+    size_t dim = sns_model_dim(w.model);
+    float *vectors = calloc(N * dim, sizeof *vectors), *s = calloc(N, sizeof *s);
+    sns_moments *m = calloc(N, sizeof *m);
+    assert_int_equal(sns_cohort_new(w.model, NULL, 0, &cohort, &err), SNS_OK);
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_WRITE, &c, &err), SNS_OK);
+    fill_store(c, N, dim, COPIES, vectors);
+    const float *query = vectors + 100 * dim;
+    sns_cohort_moments(cohort, vectors, N, m);
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < dim; k++) s[i] += query[k] * vectors[i * dim + k];
+    sns_relevance(s, m, N, s);
+    assert_int_equal(
+        sns_catalog_search_relevant(c, query, dim, SIZE_MAX, cohort, 0.5f, &hits, &err), SNS_OK);
+    size_t expected = 0;
+    for (size_t i = 0; i < N; i++) expected += s[i] >= 0.5f ? COPIES : 0;
+    assert_true(expected > 10 && expected < N);
+    assert_int_equal(hits.count, expected);
+    for (size_t i = 0; i < hits.count; i++) {
+        size_t id = strtoul(strrchr(hits.items[i].path, '/') + 1, NULL, 10);
+        assert_true(fabsf(hits.items[i].relevance - s[id]) < 1e-3f);
+        if (i) assert_true(hits.items[i - 1].relevance >= hits.items[i].relevance);
+    }
+    sns_hits_free(&hits);
+    assert_int_equal(sns_catalog_search_relevant(c, query, dim, 5, NULL, 1e6f, &hits, &err),
+                     SNS_OK);
+    assert_int_equal(hits.count, 0);
+    sns_hits_free(&hits);
+    assert_int_equal(sns_catalog_search_relevant(c, query, dim + 1, 5, cohort, 0, &hits, &err),
+                     SNS_SHAPE);
+    sns_catalog_close(c);
+    sns_classifier_free(cohort);
+    free(vectors);
+    free(s);
+    free(m);
+    world_close(&w);
+}
+
 static void empty_catalogs_have_no_hits(void **state) {
     (void)state;
     catalog_world w;
@@ -300,6 +347,7 @@ static void an_indexed_picture_finds_itself(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search_is_exact_and_stable),
+        cmocka_unit_test(relevant_ones_are_the_same_files),
         cmocka_unit_test(empty_catalogs_have_no_hits),
         cmocka_unit_test(other_files_are_no_catalogs),
         cmocka_unit_test(one_writer_many_readers),

@@ -68,7 +68,7 @@ expect 2 search -n
 err_has "needs a value"
 expect 2 search -n many x
 err_has "whole number"
-expect 2 search -n 0 x
+expect 2 search -n -1 x
 expect 2 search -n 5x x
 expect 2 search --json=yes x
 expect 2 search -5 degrees
@@ -190,6 +190,13 @@ expect 0 search -n 1 --json "$work/pictures/sub/two.png"
 out_has "sub/two.png"
 expect 0 search -n1 - snow
 expect 0 search -n 1 "a dog" + "$work/pictures/one.png" - 2:leash
+expect 0 search --relevant --json --least -100 "a dog"
+[ "$(wc -l < "$out")" = 6 ] && grep -q '"relevance": ' "$out" || fail "all six are relevant by a low measure"
+expect 0 search --relevant --least 100 "a dog"
+[ ! -s "$out" ] || fail "nothing is relevant by a high measure"
+err_has "nothing fits"
+expect 0 search --relevant --least -100 "$work/pictures/one.png"
+expect 2 search --relevant --least high "a dog"
 expect 2 search "a dog" +
 expect 2 search "a dog" + - leash
 expect 2 search ""
