@@ -21,6 +21,7 @@ CBOW = {"text": "cbow", "text-width": "224"}
 BASE = {**RESNET, **CBOW, "image-px": "64", "embed": "256", "context": "32", "squash": None, "batch": "256", "lr": "1e-3",
         "warmup": "100", "weight-decay": "0.2", "ema": "0.99", "crop-scale": "0.45", "crop-aspect": "1.5", "jitter": "0.2",
         "grayscale": "0.05", "bf16": None, "seed": "1"}
+AFTER = "after"  # no option of sensus: the run whose model this one begins with
 VIT = ("vision", "resnet-width", "resnet-layers", "vision-heads")
 
 
@@ -35,6 +36,11 @@ RUNS = (
     ("vit", "image tower: ViT, 8 px patches", without(VIT), 1),
     ("vit-transformer", "both Transformers", without((*VIT, "text", "text-width"), text_layers="4", text_width="192"), 1),
     ("sigmoid", "loss: sigmoid", {**BASE, "loss": "sigmoid"}, 1),
+    ("hinge", "loss: hinge, margin 0.2", {**BASE, "loss": "hinge"}, 1),
+    ("hinge-hardest", "loss: hinge with the hardest negatives", {**BASE, "loss": "hinge-hardest"}, 1),
+    ("hinge-half", "loss: hinge, half of the steps", {**BASE, "loss": "hinge"}, 0.5),
+    ("hinge-then-hardest", "after those half, the hardest negatives", {**BASE, "loss": "hinge-hardest", AFTER: "hinge-half"}, 0.5),
+    ("order", "loss: order, margin 0.05", {**BASE, "loss": "order", "margin": "0.05"}, 1),
     ("batch-128", "batch 128", {**BASE, "batch": "128"}, 2),
     ("batch-1024", "batch 1,024", {**BASE, "batch": "1024"}, 0.25),
     ("no-scenes", "without composed scenes", BASE, 1),
@@ -67,6 +73,10 @@ def train(sensus, data, shards, out, name, options, steps):
     run = os.path.join(out, name)
     if os.path.isdir(os.path.join(run, "done")):
         return
+    options = dict(options)
+    before = options.pop(AFTER, None)
+    if before:
+        options["init"] = os.path.join(out, before, "model")
     flags = [x for k, v in options.items() for x in (["--" + k] if v is None else ["--" + k, v])]
     resume = ["--resume"] if glob.glob(os.path.join(run, "checkpoint-*")) else []
     subprocess.run([sensus, "train", "--data", shards, "--tokenizer", os.path.join(data, "tok"), "--out", run,

@@ -80,6 +80,11 @@ expect 2 classify --labels a --template "no hole" x.png
 expect 2 embed
 expect 2 embed --text a b.png
 expect 2 train --data x --out y --tokenizer z --loss other
+err_has "hinge-hardest"
+for margin in 0 -0.1 2.5 wide; do
+    expect 2 train --data x --out y --tokenizer z --loss hinge --margin "$margin"
+    err_has "--margin"
+done
 expect 2 model info a b
 expect 2 model average a
 expect 2 model average a b
