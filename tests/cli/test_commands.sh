@@ -195,6 +195,13 @@ expect 0 search -n 1 --json "$work/pictures/sub/two.png"
 out_has "sub/two.png"
 expect 0 search -n1 - snow
 expect 0 search -n 1 "a dog" + "$work/pictures/one.png" - 2:leash
+expect 0 search -n 6 --json "$work/pictures/one.png" - a dog + 2:cat
+sed 's/"score": [^,]*, //' "$out" > "$work/first"
+expect 0 search -n 6 --json "2:cat" "$work/pictures/one.png" - "a dog" # the order of terms does not matter
+sed 's/"score": [^,]*, //' "$out" | cmp -s - "$work/first" || fail "the same sum, another answer"
+printf '%s - a dog + 2:cat\n' "$work/pictures/one.png" > "$work/sum"
+expect 0 search -n 6 --queries "$work/sum"
+out_has "one.png − a dog + 2:cat"
 expect 2 search "a dog" +
 expect 2 search "a dog" + - leash
 expect 2 search ""
@@ -349,6 +356,23 @@ expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t
 json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
+
+expect 2 eval arithmetic
+err_has "--manifest"
+expect 2 eval arithmetic --manifest "$work/classes" --lang en -t "a {}"
+err_has "--template"
+expect 0 eval arithmetic -m "$work/model" --manifest "$work/classes" --svg "$work/arithmetic.svg"
+out_has "2 of 2 pairs"
+out_has "image(A) - text(A) + text(B)"
+grep -q "</svg>" "$work/arithmetic.svg" || fail "no figure"
+expect 0 eval arithmetic -m "$work/model" --manifest "$work/classes" --pairs 1 --json
+json_lines analogy concepts images pairs pairs_in_all skipped sum text weights
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/classes" --svg /no/such/folder.svg
+err_has "/no/such/folder.svg"
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/classes" -t "a dog"
+err_has "{}"
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/eval.jsonl"
+err_has "no label"
 # ---- training data ----
 "$python" - "$work/set" <<'PY'
 import os, struct, sys, zlib
