@@ -238,7 +238,8 @@ static const cli_option options[] = {
      "is "
      "asked by itself whether it is a true one (SigLIP); hinge: the true pair beats every false "
      "one "
-     "by --margin; hinge-hardest: the best false one (VSE++); order: hinge by how far a picture "
+     "by --margin; hinge-hardest: the best false one (VSE++), for a model to --init from: random "
+     "weights may collapse; order: hinge by how far a picture "
      "falls short of its text in any coordinate, of vectors without negative numbers (order "
      "embeddings)",
      AT(loss), 0, 0, "softmax|sigmoid|hinge|hinge-hardest|order"},

@@ -2,9 +2,9 @@
 """ablations.py SENSUS DATA OUT [--steps 600] [--only NAME,...] - what each choice of the shipped model's recipe is worth.
 
 One short training run each, all with the same number of pairs; each differs from the first in one thing. Prints a table for
-the model's card: held-out emoji concepts (text to image recall@10) and Caltech-101 zero-shot accuracy, on held-out pictures and
-on left-out categories. DATA is what recipe/build.py and balance.py made, with DATA/tok from `sensus tokenizer train`. Runs that are
-there already are not made again, and one that was killed goes on."""
+the model's card: held-out emoji concepts (text to image recall@10), Caltech-101 zero-shot accuracy, on held-out pictures and
+on left-out categories, and what vector arithmetic finds in the former. DATA is what recipe/build.py and balance.py made, with
+DATA/tok from `sensus tokenizer train`. Runs that are there already are not made again, and one that was killed goes on."""
 import argparse
 import glob
 import io
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 
-from model_card import held_out, percent
+from model_card import held_out, lines, percent
 
 RESNET = {"vision": "resnet", "resnet-width": "24", "resnet-layers": "2,3,4,2", "vision-heads": "12"}
 CBOW = {"text": "cbow", "text-width": "224"}
@@ -86,7 +86,8 @@ def train(sensus, data, shards, out, name, options, steps):
 
 def evaluate(sensus, data, model):
     emoji, photos = held_out(sensus, model, data)
-    return [emoji[0]["text_to_image"]["recall@10"]] + [p["top_1"] for p in photos.values()]
+    sums = lines(sensus, "arithmetic", "--model", model, "--manifest", os.path.join(data, "heldout-caltech", "manifest.jsonl"))
+    return [emoji[0]["text_to_image"]["recall@10"]] + [p["top_1"] for p in photos.values()] + [sums[0]["analogy"]["recall@10"]]
 
 
 def main():
@@ -101,7 +102,8 @@ def main():
     shards = os.path.join(a.data, "bal", "*.tar")
     chosen = [r for r in RUNS if not a.only or r[0] in a.only.split(",")]
     print(f"{a.steps} steps of {BASE['batch']} pairs each\n")
-    print("| run | held-out emoji, recall@10 | Caltech-101 held out, top-1 | left-out categories, top-1 |\n|---|---|---|---|")
+    print("| run | held-out emoji, recall@10 | Caltech-101 held out, top-1 | left-out categories, top-1 | image(A) - text(A) + text(B), "
+          "recall@10 |\n|---|---|---|---|---|")
     for name, title, options, share in chosen:
         data = leave_scenes_out(sorted(glob.glob(shards)), os.path.join(a.out, "shards")) if name == "no-scenes" else shards
         train(a.sensus, a.data, data, a.out, name, options, round(a.steps * share))
