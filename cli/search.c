@@ -261,12 +261,14 @@ const cli_command cli_search = {
         "path.\n\n"
         "QUERY is terms joined by + and - (as words of their own). A term that is an existing file "
         "is "
-        "a picture, any other is text; words next to each other are one text. A number and a colon "
+        "a picture, any other is text; words next to each other are one text. A sign belongs to "
+        "one term, and a term without one is added. A number and a colon "
         "before a term give it a weight: 2:leash counts twice. The terms' unit vectors are added "
         "and "
         "subtracted. For a name that begins with -, put -- before the query.",
     .examples = "sensus search a dog on a beach\n"
                 "sensus search -n 20 --html found.html \"a red car\"\n"
+                "sensus search dog.jpg - a dog + a cat\n"
                 "sensus search \"a dog\" + beach.jpg - \"2:leash\"",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,

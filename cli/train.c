@@ -16,8 +16,8 @@ typedef struct values {
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
-        layer_decay, distill_affinity, distill_features, save_minutes, patch_drop, patch_drop_until,
-        checkpoint_activations;
+        layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
+        patch_drop_until, checkpoint_activations;
     bool lock_image, no_flip, squash, resume, bf16;
 } values;
 
@@ -79,6 +79,17 @@ static int show(void *user, const sns_train_progress *p) {
     return 0;
 }
 
+static sns_loss named_loss(const char *name) {
+    static const char *const names[] = {[SNS_LOSS_SOFTMAX] = "softmax",
+                                        [SNS_LOSS_SIGMOID] = "sigmoid",
+                                        [SNS_LOSS_HINGE] = "hinge",
+                                        [SNS_LOSS_HINGE_HARDEST] = "hinge-hardest",
+                                        [SNS_LOSS_ORDER] = "order"};
+    int i = SNS_LOSS_ORDER;
+    while (i && strcmp(names[i], name) != 0) i--;
+    return (sns_loss)i;
+}
+
 static void fill_options(const values *v, screen *s, sns_train_options *o) {
     sns_train_defaults(o);
     o->data = v->data.items, o->data_count = v->data.count;
@@ -93,7 +104,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
                                  (size_t)v->vision_heads};
     o->text = (sns_tower_size){(size_t)v->text_width, (size_t)v->text_layers,
                                (size_t)v->text_heads};
-    o->loss = strcmp(v->loss, "sigmoid") ? SNS_LOSS_SOFTMAX : SNS_LOSS_SIGMOID;
+    o->loss = named_loss(v->loss), o->margin = v->margin;
     o->embed = (size_t)v->embed, o->context = (size_t)v->context;
     o->micro_batch = (size_t)v->micro_batch;
     o->checkpoint_activations = v->checkpoint_activations;
@@ -225,8 +236,16 @@ static const cli_option options[] = {
     {0, "loss", CLI_STRING, "NAME", "softmax",
      "softmax: each picture picks its text and each text its picture (CLIP); sigmoid: every pair "
      "is "
-     "asked by itself whether it is a true one (SigLIP)",
-     AT(loss), 0, 0, "softmax|sigmoid"},
+     "asked by itself whether it is a true one (SigLIP); hinge: the true pair beats every false "
+     "one "
+     "by --margin; hinge-hardest: the best false one (VSE++), for a model to --init from: random "
+     "weights may collapse; order: hinge by how far a picture "
+     "falls short of its text in any coordinate, of vectors without negative numbers (order "
+     "embeddings)",
+     AT(loss), 0, 0, "softmax|sigmoid|hinge|hinge-hardest|order"},
+    {0, "margin", CLI_FLOAT, "X", "0.2",
+     "by how much, in the hinge and order losses; the paper on order embeddings takes 0.05",
+     AT(margin), 0.0001, 2, NULL},
     {0, "batch", CLI_INT, "N", "256", "pairs in a step", AT(batch), 2, 65536, NULL},
     {0, "micro-batch", CLI_INT, "N", "0",
      "pairs in memory at a time: a large --batch in little memory, for a third more work; 0: all",

@@ -132,10 +132,11 @@ typedef struct sns_query {
 
 /* Read a query from words as a shell gives them: terms joined by "+" and "-" (words of their own),
  * each with an optional weight: "a dog" + beach.jpg - "2:leash". Words next to each other join to
- * one text ("a" "dog" is "a dog"). A term that is an existing file is a picture, any other a text;
- * one that looks like a picture's file name but isn't there is an error. A leading "-" is allowed.
- * Errors: SNS_ARG (empty, an operator without its term, a bad weight), SNS_MISSING, SNS_LIMIT (a
- * text over 16 MiB, more than 256 terms), SNS_NOMEM. Free with sns_query_free. */
+ * one text ("a" "dog" is "a dog"); a sign is one term's, and a term without one is added. A term
+ * that is an existing file is a picture, any other a text; one that looks like a picture's file
+ * name but isn't there is an error. A leading "-" is allowed. Errors: SNS_ARG (empty, an operator
+ * without its term, a bad weight), SNS_MISSING, SNS_LIMIT (a text over 16 MiB, more than 256
+ * terms), SNS_NOMEM. Free with sns_query_free. */
 SNS_API sns_status sns_query_parse(const char *const *words, size_t n, sns_query *out,
                                    sns_error *err);
 SNS_API void sns_query_free(sns_query *q);

@@ -1,4 +1,4 @@
-/* eval.h - how good a model is: retrieval and zero-shot classification.
+/* eval.h - how good a model is: retrieval, zero-shot classification, vector arithmetic.
  *
  * Ties count against the model: of equal scores, the wrong one is taken to come first, so a model
  * that gives the same vector to everything scores zero. Intervals are 95 % percentile bootstrap
@@ -9,6 +9,7 @@
 #include <sensus/model.h>
 #include <sensus/status.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A measure, its interval, and what guessing gives. Fractions are 0 ... 1. */
 typedef struct sns_measure {
@@ -102,4 +103,56 @@ SNS_API void sns_zero_shot_free(sns_zero_shot *result);
 /* A table (the measures, then classes from worst to best), or one JSON object. malloc'd. */
 SNS_API sns_status sns_zero_shot_report(const sns_zero_shot *result, int json, char **text,
                                         sns_error *err);
+
+/* ---- vector arithmetic ---- */
+
+enum { SNS_ARITHMETIC_KS = 4, SNS_ARITHMETIC_WEIGHTS = 8 };
+
+/* What is looked for, from a picture a of concept A and another concept B; unit vectors. */
+typedef enum sns_arithmetic_way {
+    SNS_ARITHMETIC_TEXT,    /* text(B): no arithmetic */
+    SNS_ARITHMETIC_SUM,     /* image(a) + text(B) */
+    SNS_ARITHMETIC_ANALOGY, /* image(a) - text(A) + text(B) */
+    SNS_ARITHMETIC_WAYS
+} sns_arithmetic_way;
+
+typedef struct sns_arithmetic {
+    size_t images, concepts, skipped;
+    size_t pairs, pairs_in_all; /* questions asked; (picture, other concept) in the data */
+    size_t k[SNS_ARITHMETIC_KS];
+    sns_measure recall[SNS_ARITHMETIC_WAYS][SNS_ARITHMETIC_KS]; /* at k: 1, 5, 10, 20 */
+    /* Recall@10 of image(a) + weight (text(B) - text(A)); weight 1 is the analogy. */
+    double weight[SNS_ARITHMETIC_WEIGHTS];
+    sns_measure weighted[SNS_ARITHMETIC_WEIGHTS];
+} sns_arithmetic;
+
+typedef struct sns_arithmetic_options {
+    /* NULL: a picture's concept is its label, whose text is made by the templates as above; else
+     * its first caption in this language. */
+    const char *language;
+    const char *const *templates;
+    size_t template_count;
+    size_t pairs;  /* ask so many of the pairs, spread evenly over the pictures; 0: all */
+    uint64_t seed; /* which */
+} sns_arithmetic_options;
+
+/* How often arithmetic on vectors finds a picture of B (Kiros et al. 2014, section 4.2): the
+ * pictures are ranked by their cosine with the vector above, without a itself, and the best picture
+ * of B counts.
+ *   data     as for sns_eval_zero_shot, or, with a language, as for sns_eval_retrieval; pictures
+ *            without a caption in the language are candidates only
+ *   options  the rest; NULL: all defaults
+ * Intervals: 95 %, of draws of the concepts, as A and as B (Owen 2007), since the pairs that share
+ * a concept do not speak for themselves. chance: the expectation of a random order. Errors: as
+ * above; SNS_FORMAT for fewer than two concepts. */
+SNS_API sns_status sns_eval_arithmetic(const sns_model *model, const char *data,
+                                       const sns_arithmetic_options *what,
+                                       const sns_eval_options *options, sns_arithmetic *result,
+                                       sns_error *err);
+/* A table, or one JSON object. malloc'd. */
+SNS_API sns_status sns_arithmetic_report(const sns_arithmetic *result, int json, char **text,
+                                         sns_error *err);
+/* Recall of every way at every k, and along the weights, with their intervals, as a picture.
+ * malloc'd. */
+SNS_API sns_status sns_arithmetic_svg(const sns_arithmetic *result, char **svg, sns_error *err);
 #endif

@@ -32,7 +32,12 @@ typedef enum sns_train_phase { SNS_TRAIN_LOADING, SNS_TRAIN_STEP, SNS_TRAIN_SAVE
 /* What pulls the true pairs of a batch together. */
 typedef enum sns_loss {
     SNS_LOSS_SOFTMAX, /* Radford et al. 2021: each picture picks its text, each text its picture */
-    SNS_LOSS_SIGMOID  /* Zhai et al. 2023 (SigLIP): is this pair a true one? asked of all pairs */
+    SNS_LOSS_SIGMOID, /* Zhai et al. 2023 (SigLIP): is this pair a true one? asked of all pairs */
+    SNS_LOSS_HINGE,   /* Kiros et al. 2014: the true pair beats each false one by `margin` */
+    SNS_LOSS_HINGE_HARDEST, /* Faghri et al. 2018 (VSE++): it beats the best false one by `margin`
+                             */
+    SNS_LOSS_ORDER /* Vendrov et al. 2016: as HINGE, but a picture may have more of everything than
+                      its text; the model's vectors have no negative numbers then */
 } sns_loss;
 
 /* What the progress callback sees. Valid during the call only. */
@@ -81,6 +86,7 @@ typedef struct sns_train_options {
     size_t embed, context;       /* 256, 32 */
 
     sns_loss loss; /* softmax */
+    double margin; /* of the hinge and order losses, above 0 and at most 2; 0.2 */
     size_t batch;  /* 256 */
     /* Pairs whose activations are in memory at a time; the loss still sees the whole batch, for a
      * third more work. 0: the whole batch. A ResNet's batch norm takes its

@@ -1,6 +1,6 @@
 /* query.c - queries that add and subtract pictures and texts.
  *
- *   query := [-] term { (+ | -) term }        term := [weight ":"] (file | words)
+ *   query := [+ | -] term { [+ | -] term }        term := [weight ":"] (file | words)
  *   vector = normalise(sum of sign * weight * unit(term))
  * Vector arithmetic in the joint space after Kiros et al. 2014, "Unifying Visual-Semantic
  * Embeddings", section 4.2. */
@@ -110,6 +110,7 @@ static sns_status parse_words(const char *const *words, size_t n, sns_query *q, 
         sns_query_term *t = &q->terms[q->count - 1];
         size_t used;
         t->weight *= (float)sign;
+        sign = 1; /* a sign is one term's; a term without one is added */
         status = join_words(t, words + i + 1, n - i - 1, &used, err);
         i += used;
         expect = false;

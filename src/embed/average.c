@@ -40,7 +40,7 @@ static sns_status check_equal(const side *a, const side *b, sns_error *err) {
     const sns_clip_config *c = &a->config, *d = &b->config;
     if (a->layout.count != b->layout.count || c->image_px != d->image_px ||
         c->vision.heads != d->vision.heads || c->text.heads != d->text.heads ||
-        c->vision.act != d->vision.act || c->text.act != d->text.act)
+        c->vision.act != d->vision.act || c->text.act != d->text.act || c->absolute != d->absolute)
         return sns_fail(err, SNS_MISMATCH, "%s and %s are models of different shape", a->dir,
                         b->dir);
     return SNS_OK;

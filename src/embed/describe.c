@@ -48,8 +48,9 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     const sns_clip_config *c = &m->config;
     sns_strbuf b = {0};
     sns_strbuf_printf(&b, "%-13s%s\n", "folder", m->dir);
-    sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu, temperature factor %.4g", "parameters",
-                      m->layout.total, c->embed, (double)m->scale);
+    sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu%s, temperature factor %.4g", "parameters",
+                      m->layout.total, c->embed, c->absolute ? " numbers, none below 0" : "",
+                      (double)m->scale);
     if (c->has_bias) sns_strbuf_printf(&b, ", bias %.4g", (double)m->bias);
     sns_strbuf_puts(&b, "\n");
     image_line(&b, c, vision);
@@ -87,6 +88,7 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         tower_json(&c->vision, c->vision_kind == SNS_VISION_RESNET ? "resnet" : "vit", vision),
         "text", tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
     if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));
+    if (root && c->absolute) json_object_set_new(root, "absolute", json_true());
     char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     return text_out;

@@ -37,6 +37,7 @@ typedef struct sns_clip_config {
     float logit_scale_init;    /* t at the start of training: log(1 / 0.07) */
     bool has_bias;             /* pairs are judged by sigmoid(exp(t) cosine + b): SigLIP's loss */
     float logit_bias_init;     /* b at the start of training: -10 */
+    bool absolute;             /* both towers end in |x|: order embeddings (Vendrov et al. 2016) */
 } sns_clip_config;
 
 /* SNS_LIMIT / SNS_SHAPE when a size is absurd or does not divide (S by P, C by H). */

@@ -101,6 +101,26 @@ static sns_status read_hf(json_t *root, const char *name, sns_clip_config *c, sn
     return s ? s : read_vision(vision, c);
 }
 
+/* What no other program knows of: {"sensus": {"absolute": true}} */
+static sns_status read_ours(json_t *root, const char *name, sns_clip_config *c, sns_error *err) {
+    sns_fields top = {.object = root, .file = name, .err = err};
+    sns_fields ours = sns_fields_object(&top, "sensus", NULL);
+    if (top.status) return top.status;
+    c->absolute = sns_fields_bool(&ours, "absolute", false);
+    return ours.status;
+}
+
+/* Beside what else is in it; NULL stays NULL. */
+static json_t *with_ours(json_t *root, const sns_clip_config *c) {
+    if (!root || !c->absolute) return root;
+    json_t *ours = json_object_get(root, "sensus");
+    if (!ours && !json_object_set_new(root, "sensus", json_object()))
+        ours = json_object_get(root, "sensus");
+    if (ours && !json_object_set_new(ours, "absolute", json_true())) return root;
+    json_decref(root);
+    return NULL;
+}
+
 sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t size,
                                  const char *name, sns_clip_config *out, sns_error *err) {
     json_error_t at;
@@ -114,6 +134,7 @@ sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t 
     else
         s = kind == SNS_CONFIG_HF ? read_hf(root, name, out, err)
                                   : sns_open_clip_config(root, name, out, err);
+    if (!s) s = read_ours(root, name, out, err);
     json_decref(root);
     if (!s && (s = sns_clip_config_check(out, err))) s = sns_fail_in(err, s, name);
     return s;
@@ -228,6 +249,7 @@ sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, cons
     json_t *root = siglip ? sns_siglip_json(c, dtype)
                    : hf   ? config_json(c, dtype)
                           : sns_open_clip_json(c);
+    root = with_ours(root, c);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     if (!path || !text)
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for %s", dir, name);

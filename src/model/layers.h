@@ -40,6 +40,8 @@ sns_tensor *sns_mlp(sns_tape *t, sns_tensor *x, const sns_mlp_params *p);
 sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,
                           size_t n, bool causal);
 sns_tensor *sns_add(sns_tape *t, sns_tensor *a, sns_tensor *b);
+/* |x|, elementwise */
+sns_tensor *sns_absolute(sns_tape *t, sns_tensor *x);
 /* ids [N], token table [V, C], position table [P, C] (NULL: none); the position restarts at every
  * start. Ids must be < V and lengths <= P: else SNS_ARG. */
 sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_param *positions,

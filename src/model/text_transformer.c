@@ -7,8 +7,8 @@
 #include "model/clip_walk.h"
 #include "model/layer_util.h"
 
-sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
-                                   const size_t *starts, size_t n) {
+static sns_tensor *projected(sns_tape *t, const sns_clip *m, const uint32_t *ids,
+                             const size_t *starts, size_t n) {
     const sns_clip_config *c = &m->config;
     size_t *ends = sns_tape_alloc(t, n * sizeof *ends);
     if (!ends) return NULL;
@@ -26,4 +26,10 @@ sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_
     x = sns_blocks(t, &c->text, m->text_blocks, x, starts, ends, n, true);
     x = sns_layernorm(t, x, &m->final_gain, &m->final_bias, c->text.eps);
     return sns_linear(t, x, &m->text_projection, NULL, NULL);
+}
+
+sns_tensor *sns_clip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
+                                   const size_t *starts, size_t n) {
+    sns_tensor *x = projected(t, m, ids, starts, n);
+    return x && m->config.absolute ? sns_absolute(t, x) : x;
 }

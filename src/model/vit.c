@@ -15,12 +15,8 @@ static size_t *even_starts(sns_tape *t, size_t B, size_t n) {
     return starts;
 }
 
-sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels) {
-    return sns_clip_image_features_of(t, m, pixels, NULL, 0);
-}
-
-sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
-                                       const size_t *rows, size_t per_picture) {
+static sns_tensor *projected(sns_tape *t, const sns_clip *m, sns_tensor *pixels, const size_t *rows,
+                             size_t per_picture) {
     const sns_clip_config *c = &m->config;
     if (!sns_layer_ready(t, "image tower", pixels)) return NULL;
     if (pixels->dims != 4 || pixels->dim[2] != c->image_px || !pixels->dim[0]) {
@@ -48,4 +44,14 @@ sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tenso
     x = sns_blocks(t, &c->vision, m->image_blocks, x, starts, starts, B, false);
     x = sns_layernorm(t, x, &m->post_gain, &m->post_bias, c->vision.eps);
     return sns_linear(t, x, &m->image_projection, NULL, NULL);
+}
+
+sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
+                                       const size_t *rows, size_t per_picture) {
+    sns_tensor *x = projected(t, m, pixels, rows, per_picture);
+    return x && m->config.absolute ? sns_absolute(t, x) : x;
+}
+
+sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels) {
+    return sns_clip_image_features_of(t, m, pixels, NULL, 0);
 }

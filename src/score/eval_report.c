@@ -127,3 +127,58 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
     put_classes(&b, r);
     return finish(&b, text, err);
 }
+
+static const char *const WAY_NAMES[SNS_ARITHMETIC_WAYS] = {
+    [SNS_ARITHMETIC_TEXT] = "text(B)",
+    [SNS_ARITHMETIC_SUM] = "image(A) + text(B)",
+    [SNS_ARITHMETIC_ANALOGY] = "image(A) - text(A) + text(B)"};
+
+static json_t *arithmetic_json(const sns_arithmetic *r) {
+    static const char *const keys[SNS_ARITHMETIC_WAYS] = {[SNS_ARITHMETIC_TEXT] = "text",
+                                                          [SNS_ARITHMETIC_SUM] = "sum",
+                                                          [SNS_ARITHMETIC_ANALOGY] = "analogy"};
+    json_t *root = json_pack("{s:I,s:I,s:I,s:I,s:I}", "images", (json_int_t)r->images, "concepts",
+                             (json_int_t)r->concepts, "skipped", (json_int_t)r->skipped, "pairs",
+                             (json_int_t)r->pairs, "pairs_in_all", (json_int_t)r->pairs_in_all);
+    json_t *weights = json_array();
+    for (size_t v = 0; v < SNS_ARITHMETIC_WAYS; v++) {
+        json_t *way = json_object();
+        for (size_t j = 0; j < SNS_ARITHMETIC_KS; j++) {
+            char name[32];
+            snprintf(name, sizeof name, "recall@%zu", r->k[j]);
+            json_object_set_new(way, name, measure_json(&r->recall[v][j]));
+        }
+        json_object_set_new(root, keys[v], way);
+    }
+    for (size_t w = 0; w < SNS_ARITHMETIC_WEIGHTS; w++)
+        json_array_append_new(weights, json_pack("{s:f,s:o}", "weight", r->weight[w], "recall@10",
+                                                 measure_json(&r->weighted[w])));
+    json_object_set_new(root, "weights", weights);
+    return root;
+}
+
+sns_status sns_arithmetic_report(const sns_arithmetic *r, int json, char **text, sns_error *err) {
+    sns_strbuf b = {0};
+    char name[64];
+    if (json) {
+        put_json(&b, arithmetic_json(r));
+        return finish(&b, text, err);
+    }
+    sns_strbuf_printf(&b,
+                      "arithmetic: %zu pictures, %zu concepts; %zu of %zu pairs of a picture of A "
+                      "and another concept B\n",
+                      r->images, r->concepts, r->pairs, r->pairs_in_all);
+    for (size_t v = 0; v < SNS_ARITHMETIC_WAYS; v++) {
+        sns_strbuf_printf(&b, "%s\n", WAY_NAMES[v]);
+        for (size_t j = 0; j < SNS_ARITHMETIC_KS; j++) {
+            snprintf(name, sizeof name, "recall@%zu", r->k[j]);
+            put_percent(&b, name, &r->recall[v][j]);
+        }
+    }
+    sns_strbuf_puts(&b, "image(A) + w (text(B) - text(A)), recall@10\n");
+    for (size_t w = 0; w < SNS_ARITHMETIC_WEIGHTS; w++) {
+        snprintf(name, sizeof name, "w = %g", r->weight[w]);
+        put_percent(&b, name, &r->weighted[w]);
+    }
+    return finish(&b, text, err);
+}

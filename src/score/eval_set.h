@@ -38,6 +38,10 @@ sns_status sns_eval_set_encode(sns_eval_set *set, const sns_model *model,
 sns_status sns_eval_encode_texts(const sns_model *model, const char *const *texts, size_t n,
                                  const int *cancel, float *out, sns_error *err);
 
+/* What a caption calls a class: its name among n, or the label with '_' as ' '. malloc'd, NULL: no
+ * memory. */
+char *sns_eval_class_name(const char *label, const sns_class_name *names, size_t n);
+
 /* For eval_set_read.c: add a picture or find the caption's; they take copies. */
 sns_status sns_eval_set_add_picture(sns_eval_set *set, const char *path, const char *label,
                                     sns_error *err);

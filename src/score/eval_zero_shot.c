@@ -16,7 +16,7 @@ void sns_zero_shot_free(sns_zero_shot *result) {
     *result = (sns_zero_shot){0};
 }
 
-static char *readable_name(const char *label, const sns_class_name *names, size_t n) {
+char *sns_eval_class_name(const char *label, const sns_class_name *names, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!strcmp(names[i].label, label)) return sns_strdup(names[i].name);
     char *name = sns_strdup(label);
@@ -36,7 +36,7 @@ static sns_status make_classifier(const sns_model *model, const sns_zero_shot *o
     bool ok = name && classes;
     for (size_t c = 0; c < C && ok; c++) {
         const char *label = of->per_class[c].label;
-        ok = (name[c] = readable_name(label, names, name_count));
+        ok = (name[c] = sns_eval_class_name(label, names, name_count));
         classes[c] = (sns_class){label, (const char *const *)&name[c], 1};
     }
     const sns_classifier_options o = {.cancel = cancel};

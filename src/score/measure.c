@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESAMPLES = 1000, SEED = 20 };
+enum { RESAMPLES = SNS_RESAMPLES, SEED = SNS_RESAMPLE_SEED };
 
 /* A measure of a sample: values [n] of the queries drawn. May reorder them. */
 typedef double statistic(double *values, size_t n);
@@ -31,8 +31,7 @@ static double median(double *values, size_t n) {
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* The interval from the measures of all draws. */
-static void set_interval(double *draws, sns_measure *m) {
+void sns_set_interval(double *draws, sns_measure *m) {
     qsort(draws, RESAMPLES, sizeof *draws, double_order);
     m->low = draws[(int)(0.025 * (RESAMPLES - 1) + 0.5)];
     m->high = draws[(int)(0.975 * (RESAMPLES - 1) + 0.5)];
@@ -49,7 +48,7 @@ static void bootstrap(const double *values, size_t n, statistic *f, double *room
         for (size_t i = 0; i < n; i++) room[i] = values[sns_rng_below(&rng, n)];
         draws[b] = f(room, n);
     }
-    set_interval(draws, m);
+    sns_set_interval(draws, m);
 }
 
 double sns_chance_recall(size_t N, size_t r, size_t k) {
@@ -117,7 +116,7 @@ static void mean_per_class(const double *hit, const size_t *order, const size_t 
         }
         *(b == RESAMPLES ? &m->value : &draws[b]) = sum / (double)classes;
     }
-    set_interval(draws, m);
+    sns_set_interval(draws, m);
 }
 
 /* Pictures in the order of their classes; every class has one at least. */

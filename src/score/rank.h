@@ -35,6 +35,17 @@ sns_status sns_rank_queries(const float *queries, size_t Q, const float *candida
 sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *right, size_t N,
                                  sns_retrieval_side *out, sns_error *err);
 
+/* Of every bootstrap: how many draws, and what they follow from. */
+enum { SNS_RESAMPLES = 1000, SNS_RESAMPLE_SEED = 20 };
+/* low, high <- the interval from a measure's SNS_RESAMPLES draws, which are sorted. */
+void sns_set_interval(double *draws, sns_measure *m);
+
+/* Recall@k of n questions that are pairs of concepts, from[i], to[i] below `concepts`: value, low
+ * and high (crossed.c). */
+sns_status sns_crossed_recall(const uint32_t *ranks, const uint32_t *from, const uint32_t *to,
+                              size_t n, size_t concepts, uint32_t k, sns_measure *m,
+                              sns_error *err);
+
 /* The chance that at least one of r right ones among N is in the first k of a random order:
  * 1 - C(N - r, k) / C(N, k). */
 double sns_chance_recall(size_t N, size_t r, size_t k);

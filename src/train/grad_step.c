@@ -219,7 +219,7 @@ sns_status sns_apply_gradients(sns_run *r, double loss, double *lr, double *grad
         sns_adamw_update(&extra, r->k, &r->extra, s->step, *lr, scale, s->params, r->grads);
     }
     float *t = r->clip->logit_scale.value.data;
-    if (r->o.loss == SNS_LOSS_SOFTMAX) *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
+    if (r->o.loss != SNS_LOSS_SIGMOID) *t = fminf(fmaxf(*t, 0), (float)MAX_LOGIT_SCALE);
     if (s->ema) sns_ema_update(r->k, s->ema, s->params, s->total, r->o.ema, s->step);
     return SNS_OK;
 }

@@ -16,8 +16,9 @@ typedef struct sns_step_loss {
 sns_status sns_grad_step(sns_run *r, sns_step_loss *out, sns_error *err);
 
 /* One step of the optimiser with r->grads: clip by their global norm, AdamW at the schedule's rate,
- * for the softmax t kept within [0, ln 100], averaged weights. r->state.step is left to the caller.
- * Errors: SNS_FORMAT when the loss or the gradient is not finite; nothing is changed then. */
+ * t kept within [0, ln 100] except for the sigmoid, averaged weights. r->state.step is left to the
+ * caller. Errors: SNS_FORMAT when the loss or the gradient is not finite; nothing is changed then.
+ */
 sns_status sns_apply_gradients(sns_run *r, double loss, double *lr, double *grad_norm,
                                sns_error *err);
 

@@ -1,6 +1,8 @@
 /* objective.c - L = contrastive + affinity * L_affinity + features * (L_pictures + L_texts) */
 #include "train/objective.h"
 #include "train/contrastive_loss.h"
+#include "train/hinge_loss.h"
+#include "train/order_loss.h"
 #include "train/sigmoid_loss.h"
 
 enum { TERMS = 4 };
@@ -34,8 +36,18 @@ static sns_tensor *weighted_sum(sns_tape *tape, weighted *w) {
 
 static sns_tensor *contrastive(sns_tape *tape, const sns_objective *o, sns_tensor *images,
                                sns_tensor *texts, size_t *correct) {
-    if (o->loss == SNS_LOSS_SIGMOID)
+    switch (o->loss) {
+    case SNS_LOSS_SIGMOID:
         return sns_sigmoid_loss(tape, images, texts, o->logit_scale, o->logit_bias, correct);
+    case SNS_LOSS_HINGE:
+        return sns_hinge_loss(tape, images, texts, o->margin, correct);
+    case SNS_LOSS_HINGE_HARDEST:
+        return sns_hardest_loss(tape, images, texts, o->margin, correct);
+    case SNS_LOSS_ORDER:
+        return sns_order_loss(tape, images, texts, o->margin, correct);
+    case SNS_LOSS_SOFTMAX:
+        break;
+    }
     return sns_contrastive_loss(tape, images, texts, o->logit_scale, correct);
 }
 

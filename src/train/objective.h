@@ -11,6 +11,7 @@
 typedef struct sns_objective {
     sns_loss loss;
     const sns_param *logit_scale, *logit_bias; /* logit_bias: SNS_LOSS_SIGMOID only */
+    float margin;                              /* of the ranking losses */
     /* Distillation: added to the loss with these weights; 0: left out. */
     float affinity, features;
     sns_teacher_view teacher;              /* of the same batch */

@@ -24,6 +24,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .text = {192, 4, 3},
                              .embed = 256,
                              .context = 32,
+                             .margin = 0.2,
                              .batch = 256,
                              .epochs = 10,
                              .lr = 1e-3,
@@ -84,8 +85,10 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "share of blocks that checkpoint %g: must be in [0, 1]",
                         o->checkpoint_activations);
     if (o->cache_px > 4096) return sns_fail(err, SNS_ARG, "cache of %zu pixels", o->cache_px);
-    if (o->loss != SNS_LOSS_SOFTMAX && o->loss != SNS_LOSS_SIGMOID)
+    if ((int)o->loss < SNS_LOSS_SOFTMAX || o->loss > SNS_LOSS_ORDER)
         return sns_fail(err, SNS_ARG, "loss %d is not known", (int)o->loss);
+    if (!(o->margin > 0 && o->margin <= 2))
+        return sns_fail(err, SNS_ARG, "margin %g: must be above 0 and at most 2", o->margin);
     if (!o->dtype || (strcmp(o->dtype, "F16") && strcmp(o->dtype, "F32")))
         return sns_fail(err, SNS_ARG, "dtype '%s': must be F16 or F32",
                         o->dtype ? o->dtype : "(none)");
@@ -130,11 +133,13 @@ static sns_status set_towers(sns_run *r, sns_error *err) {
     return read_stages(o->resnet_layers, c, err);
 }
 
-/* What the loss adds to the model. A stored bias is kept; else both start as Zhai et al. 2023 say.
+/* What the loss adds to the model. A stored bias is kept, and so are absolute values; else both
+ * start as Zhai et al. 2023 say.
  */
 static void set_loss(sns_run *r) {
     sns_clip_config *c = &r->config;
     bool stored = c->has_bias;
+    c->absolute = c->absolute || r->o.loss == SNS_LOSS_ORDER;
     c->has_bias = r->o.loss == SNS_LOSS_SIGMOID || c->vision_kind == SNS_VISION_SIGLIP;
     if (!c->has_bias || stored) return;
     c->logit_scale_init = logf(10);
@@ -196,6 +201,7 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
     r->objective = (sns_objective){.loss = r->o.loss,
+                                   .margin = (float)r->o.margin,
                                    .logit_scale = &r->clip->logit_scale,
                                    .logit_bias = &r->clip->logit_bias};
     if ((s = sns_teacher_bind(r, err))) return s;
@@ -302,10 +308,22 @@ static void name_towers(const sns_clip_config *c, char *out, size_t size) {
     if (c->text_kind == SNS_TEXT_CBOW) snprintf(out + n, size - (size_t)n, " cbow");
 }
 
+/* What the loss was, unless it is the softmax: a run does not go on under another one. */
+static void name_loss(const sns_train_options *o, char *out, size_t size) {
+    static const char *const names[] = {[SNS_LOSS_SIGMOID] = " sigmoid",
+                                        [SNS_LOSS_HINGE] = " hinge",
+                                        [SNS_LOSS_HINGE_HARDEST] = " hardest",
+                                        [SNS_LOSS_ORDER] = " order"};
+    bool margin = o->loss != SNS_LOSS_SOFTMAX && o->loss != SNS_LOSS_SIGMOID;
+    int n = snprintf(out, size, "%s", o->loss == SNS_LOSS_SOFTMAX ? "" : names[o->loss]);
+    if (margin) snprintf(out + n, size - (size_t)n, " %.6g", o->margin);
+}
+
 static void set_identity(sns_run *r) {
     const sns_clip_config *c = &r->config;
-    char towers[64];
+    char towers[64], loss[32];
     name_towers(c, towers, sizeof towers);
+    name_loss(&r->o, loss, sizeof loss);
     sns_train_state *t = &r->state;
     t->seed = r->o.seed;
     t->batch = r->o.batch;
@@ -314,8 +332,7 @@ static void set_identity(sns_run *r) {
              "%zu/%zu%s %zux%zux%zux%zu %zux%zux%zux%zu %zu %zu %zu%s%s%s%.8s", c->image_px,
              c->patch_px, r->preprocess.resize_both ? " squash" : "", c->vision.width,
              c->vision.layers, c->vision.heads, c->vision.mlp, c->text.width, c->text.layers,
-             c->text.heads, c->text.mlp, c->embed, c->context, c->vocab,
-             r->o.loss == SNS_LOSS_SIGMOID ? " sigmoid" : "", towers,
+             c->text.heads, c->text.mlp, c->embed, c->context, c->vocab, loss, towers,
              r->teacher ? " taught by " : "", r->teacher ? sns_teacher_name(r->teacher) : "");
 }
 

@@ -7,7 +7,7 @@
  *            or the options' other choice                                  objective.c
  * by pieces when the batch is large (grad_step.c),
  * then backwards through the tape, gradients clipped by their global norm, AdamW (adamw.c) at the
- * rate of schedule.c, and, for the softmax, t kept within [0, ln 100]. */
+ * rate of schedule.c, and t kept within [0, ln 100] except for the sigmoid. */
 #include "base/error.h"
 #include "train/grad_step.h"
 #include "train/retrieval_check.h"

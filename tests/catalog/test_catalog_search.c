@@ -264,6 +264,20 @@ static void queries_follow_the_grammar(void **state) {
     assert_true(q.terms[1].is_image && q.terms[2].is_image && q.terms[2].weight == 3);
     assert_false(q.terms[3].is_image);
     sns_query_free(&q);
+    snprintf(line, sizeof line, "%s/1.png|-|dog|on|grass|+|cat", w.pictures);
+    parse(line, SNS_OK, 3, &q);
+    assert_true(q.terms[0].is_image && q.terms[0].weight == 1);
+    assert_string_equal(q.terms[1].text, "dog on grass");
+    assert_true(!q.terms[1].is_image && q.terms[1].weight == -1);
+    assert_string_equal(q.terms[2].text, "cat");
+    assert_true(!q.terms[2].is_image && q.terms[2].weight == 1);
+    sns_query_free(&q);
+    snprintf(line, sizeof line, "-|2:%s/1.png|cat|-|dog|%s/1.png|0.5:cat", w.pictures, w.pictures);
+    parse(line, SNS_OK, 5, &q); /* a sign is one term's */
+    static const float weights[] = {-2, 1, -1, 1, 0.5f};
+    for (int i = 0; i < 5; i++) assert_true(q.terms[i].weight == weights[i]);
+    assert_true(q.terms[0].is_image && q.terms[3].is_image);
+    sns_query_free(&q);
     parse("", SNS_ARG, 0, &q);
     parse("-", SNS_ARG, 0, &q);
     parse("a|+", SNS_ARG, 0, &q);
@@ -303,6 +317,18 @@ static void a_query_is_a_sum_of_unit_vectors(void **state) {
     for (int i = 0; i < 16; i++) norm += (a[i] - 3.0 * b[i]) * (a[i] - 3.0 * b[i]);
     for (int i = 0; i < 16; i++)
         assert_true(fabs(got[i] - (a[i] - 3.0 * b[i]) / sqrt(norm)) < 1e-5);
+    float cat[16]; /* picture - words + words: one concept taken away, another added */
+    parse("a cat", SNS_OK, 1, &q);
+    assert_int_equal(sns_query_encode(w.model, s, &q, cat, &err), SNS_OK);
+    sns_query_free(&q);
+    snprintf(line, sizeof line, "%s/1.png|-|a|dog|+|a|cat", w.pictures);
+    parse(line, SNS_OK, 3, &q);
+    assert_int_equal(sns_query_encode(w.model, s, &q, got, &err), SNS_OK);
+    sns_query_free(&q);
+    norm = 0;
+    for (int i = 0; i < 16; i++) norm += pow((double)b[i] - a[i] + cat[i], 2);
+    for (int i = 0; i < 16; i++)
+        assert_true(fabs(got[i] - ((double)b[i] - a[i] + cat[i]) / sqrt(norm)) < 1e-5);
     parse("a dog|-|a dog", SNS_OK, 2, &q);
     assert_int_equal(sns_query_encode(w.model, s, &q, got, &err), SNS_ARG);
     assert_non_null(strstr(err.message, "cancel out"));

@@ -80,6 +80,11 @@ expect 2 classify --labels a --template "no hole" x.png
 expect 2 embed
 expect 2 embed --text a b.png
 expect 2 train --data x --out y --tokenizer z --loss other
+err_has "hinge-hardest"
+for margin in 0 -0.1 2.5 wide; do
+    expect 2 train --data x --out y --tokenizer z --loss hinge --margin "$margin"
+    err_has "--margin"
+done
 expect 2 model info a b
 expect 2 model average a
 expect 2 model average a b
@@ -197,6 +202,13 @@ expect 0 search --relevant --least 100 "a dog"
 err_has "nothing fits"
 expect 0 search --relevant --least -100 "$work/pictures/one.png"
 expect 2 search --relevant --least high "a dog"
+expect 0 search -n 6 --json "$work/pictures/one.png" - a dog + 2:cat
+sed 's/"score": [^,]*, //' "$out" > "$work/first"
+expect 0 search -n 6 --json "2:cat" "$work/pictures/one.png" - "a dog" # the order of terms does not matter
+sed 's/"score": [^,]*, //' "$out" | cmp -s - "$work/first" || fail "the same sum, another answer"
+printf '%s - a dog + 2:cat\n' "$work/pictures/one.png" > "$work/sum"
+expect 0 search -n 6 --queries "$work/sum"
+out_has "one.png − a dog + 2:cat"
 expect 2 search "a dog" +
 expect 2 search "a dog" + - leash
 expect 2 search ""
@@ -351,6 +363,23 @@ expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t
 json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
+
+expect 2 eval arithmetic
+err_has "--manifest"
+expect 2 eval arithmetic --manifest "$work/classes" --lang en -t "a {}"
+err_has "--template"
+expect 0 eval arithmetic -m "$work/model" --manifest "$work/classes" --svg "$work/arithmetic.svg"
+out_has "2 of 2 pairs"
+out_has "image(A) - text(A) + text(B)"
+grep -q "</svg>" "$work/arithmetic.svg" || fail "no figure"
+expect 0 eval arithmetic -m "$work/model" --manifest "$work/classes" --pairs 1 --json
+json_lines analogy concepts images pairs pairs_in_all skipped sum text weights
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/classes" --svg /no/such/folder.svg
+err_has "/no/such/folder.svg"
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/classes" -t "a dog"
+err_has "{}"
+expect 1 eval arithmetic -m "$work/model" --manifest "$work/eval.jsonl"
+err_has "no label"
 # ---- training data ----
 "$python" - "$work/set" <<'PY'
 import os, struct, sys, zlib

@@ -4,7 +4,8 @@
   make_losses.py      rewrite tests/goldens/losses.safetensors
 
 Features are unit rows, as the towers' normalised outputs are. Written from the papers: Zhai et al. 2023
-(sigmoid); Wu et al. 2023 and Yang et al. 2024 (affinity, feature regression through a linear map).
+(sigmoid); Wu et al. 2023 and Yang et al. 2024 (affinity, feature regression through a linear map); Kiros et al. 2014,
+Faghri et al. 2018 and Vendrov et al. 2016 (hinges over all negatives, over the hardest, over order violations).
 """
 import os
 
@@ -49,12 +50,34 @@ def distillation(out, g, name, B, E, W, t, teacher_scale):
         out[f"{name}.{key}"] = x.detach().float()
 
 
+def ranking(out, g, name, B, E, margin, kind):
+    X, Y = torch.randn(B, E, generator=g), torch.randn(B, E, generator=g)
+    Y = Y + 0.7 * X  # pairs that belong together, so that some hinges are at rest
+    if kind == "order":
+        X, Y = X.abs(), Y.abs()
+    I, T = leaf(F.normalize(X, dim=-1)), leaf(F.normalize(Y, dim=-1))
+    S = -(T[None] - I[:, None]).clamp(min=0).pow(2).sum(-1) if kind == "order" else I @ T.T
+    own, others = S.diagonal(), ~torch.eye(B, dtype=torch.bool)
+    texts = (margin - own[:, None] + S).clamp(min=0) * others  # [i, j]: text j beside picture i's own
+    pictures = (margin - own[None] + S).clamp(min=0) * others  # [i, j]: picture i beside text j's own
+    if kind == "hardest":
+        loss = (texts.max(1).values + pictures.max(0).values).sum() / B
+    else:
+        loss = (texts + pictures).sum() / B
+    loss.backward()
+    for key, x in dict(images=I, texts=T, margin=torch.tensor(margin), loss=loss, dimages=I.grad, dtexts=T.grad).items():
+        out[f"{name}.{key}"] = x.detach().float()
+
+
 def main():
     g, out = torch.Generator().manual_seed(20), {}
     sigmoid(out, g, "sigmoid", 7, 5, 2.302585, -10.0)
     sigmoid(out, g, "sigmoid_late", 33, 8, 4.7, -16.5)
     distillation(out, g, "distill", 37, 6, 9, 2.5, 20.0)
     distillation(out, g, "distill_blocks", 150, 4, 4, 1.0, 50.0)
+    for kind in ("hinge", "hardest", "order"):
+        ranking(out, g, kind, 9, 5, 0.2, kind)
+        ranking(out, g, kind + "_blocks", 37, 16, 0.05, kind)
     save(os.path.join(HERE, "losses.safetensors"), out)
 
 

@@ -339,6 +339,29 @@ static void folder_round_trip(void **state) {
     sns_layout_free(&l);
 }
 
+/* Our own field, in Hugging Face's layout and, for a CBOW tower, in open_clip's. */
+static void absolute_values_are_remembered(void **state) {
+    (void)state;
+    sns_error err = {0};
+    for (int i = 0; i < 4; i++) {
+        sns_clip_config c = tiny, back;
+        c.absolute = i % 2;
+        if (i > 1) c.text_kind = SNS_TEXT_CBOW;
+        if (i > 1) c.text = (sns_tower_config){.width = 16};
+        empty_dir();
+        assert_int_equal(sns_clip_config_write(dir, &c, "F32", &err), SNS_OK);
+        assert_int_equal(sns_clip_config_read(dir, &back, &err), SNS_OK);
+        assert_int_equal(back.absolute, i % 2);
+        assert_int_equal(back.text_kind, c.text_kind);
+        assert_int_equal(back.end_id, c.end_id);
+    }
+    static const char bad[] = "{\"sensus\": {\"absolute\": 1}}";
+    sns_clip_config c;
+    assert_int_equal(sns_clip_config_parse(SNS_CONFIG_HF, bad, sizeof bad - 1, "x.json", &c, &err),
+                     SNS_FORMAT);
+    assert_non_null(strstr(err.message, "sensus.absolute"));
+}
+
 /* Write tiny's tensors with entry `skip` left out, entry `bad` changed, `extra` added. */
 static sns_status load_changed(const char *skip, const char *bad, sns_dtype bad_dtype, bool wide,
                                const char *extra, const char *nan, sns_error *err) {
@@ -411,6 +434,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_geometries), cmocka_unit_test(published_resnets),
         cmocka_unit_test(bad_configs),          cmocka_unit_test(which_config),
-        cmocka_unit_test(folder_round_trip),    cmocka_unit_test(bad_folders)};
+        cmocka_unit_test(folder_round_trip),    cmocka_unit_test(absolute_values_are_remembered),
+        cmocka_unit_test(bad_folders)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -456,6 +456,10 @@ static sns_tensor *build_normalize(sns_tape *t, const scene *s) {
     return sns_l2_normalize(t, leaf_tensor(t, s, 0));
 }
 
+static sns_tensor *build_absolute(sns_tape *t, const scene *s) {
+    return sns_absolute(t, leaf_tensor(t, s, 0));
+}
+
 /* a + b, used twice: gradients of shared tensors add up */
 static sns_tensor *build_add(sns_tape *t, const scene *s) {
     sns_tensor *y = sns_add(t, leaf_tensor(t, s, 0), leaf_tensor(t, s, 1));
@@ -475,6 +479,10 @@ static void small_layers(void **state) {
         check_all(&s, build_gather);
         add_leaf(&s, &rng, 1, 0.5f, 2, shapes[i]);
         check_all(&s, build_normalize);
+        add_leaf(&s, &rng, 1, 0.5f, 2, shapes[i]);
+        for (size_t j = 0; j < s.leaf[0].n; j++) /* no closer to the kink than a difference */
+            s.leaf[0].data[j] += s.leaf[0].data[j] < 0 ? -0.01f : 0.01f;
+        check_all(&s, build_absolute);
         add_leaf(&s, &rng, 1, 0.5f, 2, shapes[i]);
         add_leaf(&s, &rng, 1, 0.5f, 2, shapes[i]);
         check_all(&s, build_add);

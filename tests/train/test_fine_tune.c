@@ -81,6 +81,103 @@ static void sigmoid_learns_and_is_saved(void **state) {
     if (!(again.loss < 1.5 * r.loss + 0.05)) fail_msg("%g after %g", again.loss, r.loss);
 }
 
+/* Every ranking loss learns the toy and is there again after --init and --resume. The hardest
+ * negatives of a model that knows nothing yet pull everything together, so that loss takes over
+ * from the sum of hinges. */
+static void ranking_losses_learn(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        sns_loss loss;
+        double margin;
+    } kinds[] = {{"hinge", SNS_LOSS_HINGE, 0.2},
+                 {"hardest", SNS_LOSS_HINGE_HARDEST, 0.2},
+                 {"order", SNS_LOSS_ORDER, 0.05}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        sns_train_options o;
+        sns_train_result r;
+        sns_error err;
+        const char *data;
+        char out[64];
+        learning(&data, "hinge-begun", &o);
+        if (kinds[i].loss == SNS_LOSS_HINGE_HARDEST) {
+            o.loss = SNS_LOSS_HINGE;
+            o.steps = 60;
+            run(&o, NULL);
+        }
+        learning(&data, kinds[i].name, &o);
+        if (kinds[i].loss == SNS_LOSS_HINGE_HARDEST) o.init_dir = in_set("hinge-begun/model");
+        o.loss = kinds[i].loss;
+        o.margin = kinds[i].margin;
+        o.val = data;
+        o.val_every = 200;
+        run(&o, &r);
+        if (!(r.recall10 > 0.9)) fail_msg("%s: recall@10 %g", kinds[i].name, r.recall10);
+        o.resume = 1;
+        o.steps = 201;
+        o.margin += 0.1;
+        assert_int_equal(sns_train(&o, NULL, &err), SNS_MISMATCH);
+        o.margin -= 0.1;
+        run(&o, NULL);
+        snprintf(out, sizeof out, "%s/model", kinds[i].name);
+        o.resume = 0;
+        o.init_dir = in_set(out);
+        snprintf(out, sizeof out, "%s-more", kinds[i].name);
+        o.out_dir = in_set(out);
+        o.lr = 1e-7;
+        o.steps = 2;
+        sns_train_result again;
+        run(&o, &again);
+        if (!(again.loss < 1.5 * r.loss + 0.05)) fail_msg("%g after %g", again.loss, r.loss);
+    }
+}
+
+/* What a model trained by the order gives has no negative number, wherever it is loaded, and stays
+ * so under another loss. */
+static void order_vectors_are_not_negative(void **state) {
+    (void)state;
+    sns_train_options o;
+    const char *data, *text = "a red square on blue", *names[] = {"order/model", "order-on/model"};
+    sns_image image;
+    sns_error err;
+    toy_options(&set, &data, in_set("order-on"), &o);
+    o.init_dir = in_set("order/model");
+    o.steps = 1;
+    run(&o, NULL);
+    if (sns_image_load(in_set("0-2.png"), NULL, &image, &err)) fail_msg("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        sns_model *m = load(names[i]);
+        sns_session *session;
+        float v[2][24], length[2] = {0};
+        char *about;
+        assert_int_equal(sns_model_dim(m), 24);
+        assert_int_equal(sns_session_new(m, &session, &err), SNS_OK);
+        assert_int_equal(sns_encode_images(session, &image, 1, v[0], &err), SNS_OK);
+        assert_int_equal(sns_encode_texts(session, &text, 1, v[1], &err), SNS_OK);
+        for (int n = 0; n < 48; n++) {
+            assert_true(v[n / 24][n % 24] >= 0);
+            length[n / 24] += v[n / 24][n % 24] * v[n / 24][n % 24];
+        }
+        assert_true(fabsf(length[0] - 1) < 1e-5f && fabsf(length[1] - 1) < 1e-5f);
+        assert_int_equal(sns_model_describe(m, 0, &about, NULL), SNS_OK);
+        assert_non_null(strstr(about, "none below 0"));
+        free(about);
+        sns_session_free(session);
+        sns_model_free(m);
+    }
+    sns_image_free(&image);
+    char a[5000], b[5000];
+    snprintf(a, sizeof a, "%s", in_set("order/model"));
+    snprintf(b, sizeof b, "%s", in_set("hinge/model"));
+    assert_int_equal(sns_model_average(a, b, 0.5, in_set("mixed"), NULL, &err), SNS_MISMATCH);
+    static const double bad[] = {0, -0.1, 2.1, NAN};
+    for (size_t i = 0; i < 4; i++) {
+        o.margin = bad[i];
+        assert_int_equal(sns_train(&o, NULL, &err), SNS_ARG);
+        assert_non_null(strstr(err.message, "margin"));
+    }
+}
+
 static void softmax_model_becomes_a_sigmoid_one(void **state) {
     (void)state;
     sns_train_options o;
@@ -315,6 +412,8 @@ static void models_are_averaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sigmoid_learns_and_is_saved),
+                                       cmocka_unit_test(ranking_losses_learn),
+                                       cmocka_unit_test(order_vectors_are_not_negative),
                                        cmocka_unit_test(softmax_model_becomes_a_sigmoid_one),
                                        cmocka_unit_test(locked_images_stay),
                                        cmocka_unit_test(locked_gradients_are_the_texts),

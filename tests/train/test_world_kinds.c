@@ -1,5 +1,5 @@
 /* test_world_kinds.c - several processes with what is not alike for one: batch norm, streamed
- * shards, a teacher. */
+ * shards, a teacher, losses that rank. */
 #include "toy_shards.h"
 #include "world_run.h"
 
@@ -58,12 +58,28 @@ static void a_teacher_teaches_all_alike(void **state) {
     world_same(two, one, 0, "taught, two processes, in pieces");
 }
 
+/* The hardest negative is that of the whole batch, whichever process has it. */
+static void ranking_losses_see_the_whole_batch(void **state) {
+    (void)state;
+    static const char *const losses[][3] = {{"hinge", "hinge pieces", "hinge-two"},
+                                            {"hardest", "hardest pieces", "hardest-two"},
+                                            {"order", "order pieces", "order-two"}};
+    for (size_t i = 0; i < 3; i++) {
+        double one[WORLD_STEPS], two[WORLD_STEPS];
+        world_train("1", losses[i][0], losses[i][0], one);
+        assert_true(one[WORLD_STEPS - 1] < 0.9 * one[0]);
+        world_train("2", losses[i][1], losses[i][2], two);
+        world_same(two, one, 0, losses[i][2]);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc == 5 && !strcmp(argv[1], "child")) return world_child_run(argv + 2);
     if (!world_exists()) return 77;
     world_open(argv[0]);
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_resnets_batch_is_cut_as_by_micro_batches),
                                        cmocka_unit_test(shards_are_divided),
-                                       cmocka_unit_test(a_teacher_teaches_all_alike)};
+                                       cmocka_unit_test(a_teacher_teaches_all_alike),
+                                       cmocka_unit_test(ranking_losses_see_the_whole_batch)};
     return cmocka_run_group_tests(tests, make_set, world_free_set);
 }

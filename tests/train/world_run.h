@@ -3,8 +3,8 @@
  * A test starts itself under mpirun; `TEST child MODE DIR OUT` is one process of a run on the toy
  * set in DIR. MODE is some of these words: pieces and halves (gradient caching), kill (process 0
  * kills process 1 after step 10), other (process 1 has other data), resume, resnet, stream, teacher
- * (trains one), student (of DIR/teacher). The first process writes OUT.losses, one line a step, and
- * OUT.error; each writes OUT.samples.RANK. */
+ * (trains one), student (of DIR/teacher), hinge, hardest, order (losses). The first process writes
+ * OUT.losses, one line a step, and OUT.error; each writes OUT.samples.RANK. */
 #ifndef SNS_TESTS_TRAIN_WORLD_RUN_H
 #define SNS_TESTS_TRAIN_WORLD_RUN_H
 #include "toy.h"
@@ -64,6 +64,9 @@ static inline void world_options(const world_child *c, char *data, char *teacher
         o->image_px = 32;
         o->patch_drop = 0;
     }
+    if (strstr(c->mode, "hinge")) o->loss = SNS_LOSS_HINGE;
+    if (strstr(c->mode, "hardest")) o->loss = SNS_LOSS_HINGE_HARDEST;
+    if (strstr(c->mode, "order")) o->loss = SNS_LOSS_ORDER;
     if (strstr(c->mode, "stream")) {
         snprintf(data, 5000, "%s/toy-{0..5}.tar", c->dir);
         o->shuffle = 12;
