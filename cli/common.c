@@ -33,6 +33,13 @@ int cli_failf(const char *fmt, ...) {
     return CLI_FAILED;
 }
 
+int cli_write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    bool ok = f && fputs(text, f) >= 0;
+    if (f && fclose(f)) ok = false;
+    return ok ? CLI_DONE : cli_failf("%s: %s", path, strerror(errno));
+}
+
 int cli_fail(const sns_error *err) {
     return cli_failf("%s", err->message);
 }

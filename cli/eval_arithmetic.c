@@ -2,10 +2,8 @@
 #include "command.h"
 #include "progress.h"
 #include <sensus/eval.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct values {
     const char *model, *manifest, *language, *images, *svg;
@@ -27,11 +25,9 @@ static int write_figure(const char *path, const sns_arithmetic *r) {
     sns_error err;
     char *svg;
     if (sns_arithmetic_svg(r, &svg, &err)) return cli_fail(&err);
-    FILE *f = fopen(path, "w");
-    bool ok = f && fputs(svg, f) >= 0;
-    if (f && fclose(f)) ok = false;
+    int code = cli_write_text(path, svg);
     free(svg);
-    return ok ? CLI_DONE : cli_failf("%s: %s", path, strerror(errno));
+    return code;
 }
 
 static int measure(const values *v, const sns_model *model) {

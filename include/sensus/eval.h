@@ -104,6 +104,45 @@ SNS_API void sns_zero_shot_free(sns_zero_shot *result);
 SNS_API sns_status sns_zero_shot_report(const sns_zero_shot *result, int json, char **text,
                                         sns_error *err);
 
+/* ---- relevance ---- */
+
+enum { SNS_RELEVANCE_POINTS = 50 };
+typedef enum sns_relevance_score {
+    SNS_BY_RELEVANCE, /* relevance.h's, at SNS_RELEVANT */
+    SNS_BY_COSINE,    /* at the one threshold that is best for these very answers */
+    SNS_RELEVANCE_WAYS
+} sns_relevance_score;
+
+/* A threshold on one score, over all pairs of a query and a picture. */
+typedef struct sns_relevance_way {
+    double threshold;
+    sns_measure precision, recall, f1;
+    sns_measure silent; /* queries that list nothing once the pictures that fit are taken away */
+    double average_precision;
+    double best_threshold, best_f1;            /* in hindsight */
+    double precision_at[SNS_RELEVANCE_POINTS]; /* at recall 1/50, 2/50, ... 1 */
+} sns_relevance_way;
+
+typedef struct sns_relevance_result {
+    size_t images, queries, pairs, skipped; /* pairs: of a query and a picture that fits it */
+    sns_relevance_way way[SNS_RELEVANCE_WAYS];
+} sns_relevance_result;
+
+/* Does a threshold fixed beforehand on relevance (relevance.h) list what fits a query, beside the
+ * best flat threshold on cosines, which nobody knows beforehand?
+ *   manifest, language, options   as for sns_eval_retrieval: a picture fits the texts it carries
+ * Intervals are over the queries. chance is not given: guessing has the precision of pairs /
+ * (queries * images) at any recall. Errors: as for sns_eval_retrieval. */
+SNS_API sns_status sns_eval_relevance(const sns_model *model, const char *manifest,
+                                      const char *language, const sns_eval_options *options,
+                                      sns_relevance_result *result, sns_error *err);
+/* A table, or one JSON object. malloc'd. */
+SNS_API sns_status sns_relevance_report(const sns_relevance_result *result, int json, char **text,
+                                        sns_error *err);
+/* Precision along recall for both, the thresholds marked, as a picture. malloc'd. */
+SNS_API sns_status sns_relevance_svg(const sns_relevance_result *result, char **svg,
+                                     sns_error *err);
+
 /* ---- vector arithmetic ---- */
 
 enum { SNS_ARITHMETIC_KS = 4, SNS_ARITHMETIC_WEIGHTS = 8 };

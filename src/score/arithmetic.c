@@ -67,11 +67,8 @@ static void questions_free(questions *q) {
 /* What is known before any picture is encoded. */
 static sns_status check_set(const sns_eval_set *set, const char *data, const char *language,
                             sns_error *err) {
-    size_t i = 0;
-    while (language && i < set->caption_count && strcmp(set->captions[i].language, language)) i++;
-    if (language && i == set->caption_count)
-        return sns_fail(err, SNS_MISSING, "%s: no caption in the language '%s'", data, language);
-    for (i = 0; i < set->picture_count && !language; i++)
+    if (language) return sns_eval_check_language(set, data, language, err);
+    for (size_t i = 0; i < set->picture_count; i++)
         if (!set->pictures[i].label || !*set->pictures[i].label)
             return sns_fail(err, SNS_FORMAT, "%s: %s has no label; captions need a language", data,
                             set->pictures[i].path);

@@ -128,6 +128,54 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
     return finish(&b, text, err);
 }
 
+static json_t *relevance_json(const sns_relevance_way *w) {
+    json_t *curve = json_array();
+    for (size_t i = 0; i < SNS_RELEVANCE_POINTS; i++)
+        json_array_append_new(curve, json_real(w->precision_at[i]));
+    return json_pack("{s:f,s:o,s:o,s:o,s:o,s:f,s:f,s:f,s:o}", "threshold", w->threshold,
+                     "precision", measure_json(&w->precision), "recall", measure_json(&w->recall),
+                     "f1", measure_json(&w->f1), "silent", measure_json(&w->silent),
+                     "average_precision", w->average_precision, "best_threshold", w->best_threshold,
+                     "best_f1", w->best_f1, "precision_at_recall", curve);
+}
+
+static void put_spread(sns_strbuf *b, const char *name, const sns_measure *m) {
+    sns_strbuf_printf(b, "  %-18s %6.1f %%   %5.1f to %5.1f\n", name, 100 * m->value, 100 * m->low,
+                      100 * m->high);
+}
+
+sns_status sns_relevance_report(const sns_relevance_result *r, int json, char **text,
+                                sns_error *err) {
+    static const char *const names[] = {
+        [SNS_BY_RELEVANCE] = "relevance, threshold fixed beforehand",
+        [SNS_BY_COSINE] = "cosine, the best flat threshold in hindsight"};
+    sns_strbuf b = {0};
+    if (json) {
+        put_json(&b, json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "images", (json_int_t)r->images,
+                               "queries", (json_int_t)r->queries, "pairs", (json_int_t)r->pairs,
+                               "skipped", (json_int_t)r->skipped, "relevance",
+                               relevance_json(&r->way[SNS_BY_RELEVANCE]), "cosine",
+                               relevance_json(&r->way[SNS_BY_COSINE])));
+        return finish(&b, text, err);
+    }
+    sns_strbuf_printf(&b, "relevance: %zu pictures, %zu queries; %zu pairs fit, %.2f %% of all\n",
+                      r->images, r->queries, r->pairs,
+                      100.0 * (double)r->pairs / ((double)r->images * (double)r->queries));
+    for (int i = 0; i < SNS_RELEVANCE_WAYS; i++) {
+        const sns_relevance_way *w = &r->way[i];
+        sns_strbuf_printf(&b, "%s (%.3f)\n", names[i], w->threshold);
+        put_spread(&b, "precision", &w->precision);
+        put_spread(&b, "recall", &w->recall);
+        put_spread(&b, "F1", &w->f1);
+        put_spread(&b, "nothing, rightly", &w->silent);
+        sns_strbuf_printf(&b, "  %-18s %6.1f %%\n", "average precision",
+                          100 * w->average_precision);
+        sns_strbuf_printf(&b, "  %-18s %6.1f %%   at %.3f\n", "best F1", 100 * w->best_f1,
+                          w->best_threshold);
+    }
+    return finish(&b, text, err);
+}
+
 static const char *const WAY_NAMES[SNS_ARITHMETIC_WAYS] = {
     [SNS_ARITHMETIC_TEXT] = "text(B)",
     [SNS_ARITHMETIC_SUM] = "image(A) + text(B)",

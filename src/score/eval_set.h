@@ -42,6 +42,21 @@ sns_status sns_eval_encode_texts(const sns_model *model, const char *const *text
  * memory. */
 char *sns_eval_class_name(const char *label, const sns_class_name *names, size_t n);
 
+/* The captions of one language: distinct texts in byte order, and the pictures of each. */
+typedef struct sns_texts {
+    const char **text; /* [count], borrowed from the set */
+    size_t count;
+    sns_relation pictures;
+} sns_texts;
+/* At most `most` captions of a picture, 0: all. SNS_MISSING where there is none, SNS_NOMEM. */
+sns_status sns_texts_new(const sns_eval_set *set, const char *language, size_t most, sns_texts *out,
+                         sns_error *err);
+void sns_texts_free(sns_texts *texts);
+/* SNS_MISSING, naming the manifest, where no caption is in the language: before anything is
+ * encoded. */
+sns_status sns_eval_check_language(const sns_eval_set *set, const char *manifest,
+                                   const char *language, sns_error *err);
+
 /* For eval_set_read.c: add a picture or find the caption's; they take copies. */
 sns_status sns_eval_set_add_picture(sns_eval_set *set, const char *path, const char *label,
                                     sns_error *err);

@@ -37,6 +37,26 @@ sns_status sns_relation_new(sns_pair *pairs, size_t n, size_t count, sns_relatio
     return SNS_OK;
 }
 
+sns_status sns_relation_turn(const sns_relation *r, size_t count, sns_relation *out,
+                             sns_error *err) {
+    size_t n = r->start[r->count];
+    *out = (sns_relation){count, calloc(count + 1, sizeof *out->start),
+                          malloc((n ? n : 1) * sizeof *out->items)};
+    if (!out->start || !out->items) {
+        sns_relation_free(out);
+        return sns_fail(err, SNS_NOMEM, "no memory for %zu pairs", n);
+    }
+    for (size_t i = 0; i < n; i++) out->start[r->items[i]]++;
+    for (size_t to = 0, sum = 0; to <= count; to++) { /* the ends, which filling makes the starts */
+        sum += to < count ? out->start[to] : 0;
+        out->start[to] = sum;
+    }
+    for (size_t from = r->count; from-- > 0;)
+        for (size_t i = r->start[from + 1]; i-- > r->start[from];)
+            out->items[--out->start[r->items[i]]] = (uint32_t)from;
+    return SNS_OK;
+}
+
 uint32_t sns_rank_of_best(const float *scores, size_t N, const uint32_t *right,
                           size_t right_count) {
     float best = scores[right[0]];

@@ -21,6 +21,9 @@ typedef struct sns_pair {
 sns_status sns_relation_new(sns_pair *pairs, size_t n, size_t count, sns_relation *out,
                             sns_error *err);
 void sns_relation_free(sns_relation *r);
+/* The other way round: for each of `count` tos its froms. */
+sns_status sns_relation_turn(const sns_relation *r, size_t count, sns_relation *out,
+                             sns_error *err);
 
 /* One query: 1 + how many wrong candidates score at least as high as the best right one.
  *   scores [N]   right [right_count], right_count > 0 */

@@ -364,6 +364,11 @@ json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
 
+expect 2 eval relevance
+expect 1 eval relevance -m "$work/model" --manifest "$work/eval.jsonl" --svg "$work/relevance.svg"
+out_has "nothing, rightly"
+grep -q "</svg>" "$work/relevance.svg" || fail "no figure"
+expect 1 eval relevance -m "$work/model" --manifest "$work/eval.jsonl" --svg /no/such/folder.svg
 expect 2 eval arithmetic
 err_has "--manifest"
 expect 2 eval arithmetic --manifest "$work/classes" --lang en -t "a {}"
