@@ -51,7 +51,7 @@ int cli_fail(const sns_error *err);                                        /* CL
 int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* CLI_FAILED */
 /* A whole text file, said to be written only when it is. */
 int cli_write_text(const char *path, const char *text);
-int cli_usage(const cli_call *call, const char *fmt, ...)                  /* CLI_USAGE */
+int cli_usage(const cli_call *call, const char *fmt, ...) /* CLI_USAGE */
     __attribute__((format(printf, 2, 3)));
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* no exit code */
 

@@ -7,8 +7,8 @@
 
 extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
     cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats, cli_embed,
-    cli_eval_arithmetic, cli_eval_relevance, cli_eval_retrieval, cli_eval_zero_shot, cli_index, cli_model_average,
-    cli_model_info, cli_search, cli_tokenizer_train, cli_train;
+    cli_eval_arithmetic, cli_eval_relevance, cli_eval_retrieval, cli_eval_zero_shot, cli_index,
+    cli_model_average, cli_model_info, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
