@@ -1,4 +1,4 @@
-/* eval_relevance.c - does one threshold on relevance find what fits, and nothing where nothing
+/* relevance.c - does one threshold on relevance find what fits, and nothing where nothing
  * fits?
  *
  * Queries are the distinct texts of one language; those pictures fit a text that carry it. Over all
