@@ -42,7 +42,7 @@ fuzz:
 # DATA: what tools/recipe/build.py and balance.py made; RUN: the training run's folder.
 model-card: build
 	@tools/setup.sh demo recipe
-	@tools/model_card.py $(BUILD)/cli/sensus models/sensus-small $(DATA) $(RUN)
+	@tools/model_card.py $(BUILD)/cli/sensus models/sensus-small $(DATA) $(RUN) $(if $(ABLATIONS),--ablations $(ABLATIONS))
 
 install: build
 	@meson install -C $(BUILD)

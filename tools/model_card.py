@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""model_card.py SENSUS MODEL_DIR DATA_DIR RUN_DIR... - measure a model and write its card, MODEL_DIR/README.md.
+"""model_card.py SENSUS MODEL_DIR DATA_DIR RUN_DIR... [--ablations TABLE.md] - measure a model and write its card, MODEL_DIR/README.md.
 
 DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR a training run's folder
-(run.txt, its command line; log.jsonl), one for each stage. Every number of the card comes from `sensus eval` here and now."""
+(run.txt, its command line; log.jsonl), one for each stage, TABLE.md what tools/ablations.py printed. Every other number of the card comes from `sensus eval` here and now."""
+import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
 LANGUAGES = "en,de,fr,es,it,nl,pl,ru,tr,ja,zh"
@@ -80,7 +80,23 @@ def training(runs):
     return total, batch, hours, loss, "\n".join(commands)
 
 
-def main(sensus, model, data, *runs):
+def choices(table):
+    """The section on what tools/ablations.py printed, "" without it."""
+    if not table:
+        return ""
+    with open(table, encoding="utf-8") as text:
+        head, rows = text.read().strip().split("\n\n", 1)
+    return f"""## What each choice is worth
+
+One short run each from random weights, one seed: {head[0].lower() + head[1:]}. Each differs from the first in one thing; the intervals
+do not cover another seed. Long runs may order them differently. `tools/ablations.py` makes the table.
+
+{rows}
+
+"""
+
+
+def main(sensus, model, data, runs, table):
     with tempfile.TemporaryDirectory() as work:
         subprocess.run(["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "recipe", "tuxpaint_manifest.py"),
                         work], check=True, stdout=subprocess.DEVNULL)
@@ -147,7 +163,7 @@ of a shared machine. Last loss {loss:.3f}. To make it again:
 {command}
 ```
 
-## Limits
+{choices(table)}## Limits
 
 Pictures are seen at {info['image_px']} × {info['image_px']} pixels; texts are short names and sentences (at most {info['context']} tokens). Counting,
 spatial relations and fine species are weak. Names of people, places and brands are mostly unknown.
@@ -158,6 +174,10 @@ spatial relations and fine species are weak. Names of people, places and brands 
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sensus")
+    parser.add_argument("model")
+    parser.add_argument("data")
+    parser.add_argument("runs", nargs="+", metavar="run")
+    parser.add_argument("--ablations", metavar="TABLE", dest="table")
+    main(**vars(parser.parse_args()))

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""balance.py IN_DIR OUT_DIR - the shards of build.py with a cap on samples of one kind.
+"""balance.py IN_DIR OUT_DIR [--only SOURCE | --without SOURCE] - the shards of build.py with a cap on samples of one kind.
 
 A batch never holds a concept twice, so a thousand photographs of one class would crowd out the few drawings of the
 same thing: photographs are capped for each concept. Scenes with several objects are thinned to leave single objects
 the larger part. What is kept follows from a hash of the sample's bytes, not from order."""
+import argparse
 import glob
 import hashlib
 import io
@@ -25,7 +26,7 @@ def count(stats, sample):
         stats["languages"][language] = stats["languages"].get(language, 0) + len(lines)
 
 
-def main(source, target):
+def main(source, target, only=None, without=None):
     os.makedirs(target, exist_ok=True)
     picked, seen = [], {}
     for path in sorted(glob.glob(os.path.join(source, "train-*.tar"))):
@@ -40,6 +41,8 @@ def main(source, target):
     kept = []
     for digest, picture, pixels, text in picked:
         sample = json.loads(text)
+        if sample["source"] == without or only and sample["source"] != only:
+            continue
         key = sample["source"], sample["concept"]
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > CAP.get(sample["source"], 1 << 30):
@@ -61,6 +64,9 @@ def main(source, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source")
+    parser.add_argument("target")
+    parser.add_argument("--only")
+    parser.add_argument("--without")
+    main(**vars(parser.parse_args()))
