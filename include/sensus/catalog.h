@@ -92,6 +92,15 @@ SNS_API sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, con
                                      const sns_index_options *options, sns_index_counts *counts,
                                      sns_error *err);
 
+/* Called for each file that has a vector, by path (byte order); `vector` [dim] lives until it
+ * returns. Anything but SNS_OK ends the walk and becomes its answer. */
+typedef sns_status sns_catalog_vector_fn(void *user, const char *path, const float *vector,
+                                         size_t dim, sns_error *err);
+/* All files and their vectors, as they were at one moment. Errors: SNS_IO, SNS_FORMAT (a damaged
+ * vector), SNS_NOMEM, what fn returned. */
+SNS_API sns_status sns_catalog_vectors(sns_catalog *c, sns_catalog_vector_fn *fn, void *user,
+                                       sns_error *err);
+
 typedef struct sns_hit {
     const char *path; /* absolute */
     float score;      /* cosine, -1 to 1 */

@@ -31,6 +31,11 @@ SNS_API sns_status sns_cohort_new(const sns_model *model, const char *const *tem
 SNS_API void sns_cohort_moments(const sns_classifier *cohort, const float *vectors, size_t n,
                                 sns_moments *out);
 
+/* How far the score of a text with one picture stands above the cohort's with it, in standard
+ * deviations (t alone).
+ *   vector, text  [E] of unit length, E the cohort's */
+SNS_API float sns_standing(const sns_classifier *cohort, const float *vector, const float *text);
+
 /* Relevance of n pictures, all that there are, to one query.
  *   cosines  n, of the query with each;  m  n from sns_cohort_moments, or NULL: only beside each
  *            other, for a query that is itself a picture (pictures are nearer to each other than

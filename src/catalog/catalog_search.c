@@ -238,6 +238,34 @@ sns_status sns_catalog_search_relevant(sns_catalog *c, const float *query, size_
     return answer(c, &r, out, err);
 }
 
+sns_status sns_catalog_vectors(sns_catalog *c, sns_catalog_vector_fn *fn, void *user,
+                               sns_error *err) {
+    sqlite3_stmt *s;
+    int step = SQLITE_DONE;
+    float *vector = c->dim ? malloc(c->dim * sizeof *vector) : NULL;
+    if (c->dim && !vector) return no_memory(c, err);
+    sns_status status = sns_store_prepare(
+        c,
+        "SELECT path, vectors.vector FROM files JOIN vectors ON vectors.id = files.vector "
+        "ORDER BY path",
+        &s, err);
+    while (!status && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *path = (const char *)sqlite3_column_text(s, 0);
+        const void *blob = sqlite3_column_blob(s, 1);
+        if (!path || !blob || (size_t)sqlite3_column_bytes(s, 1) != c->dim * sizeof *vector) {
+            status = sns_fail(err, SNS_FORMAT,
+                              "%s: a vector is damaged; index again with --rebuild", c->path);
+            break;
+        }
+        memcpy(vector, blob, c->dim * sizeof *vector);
+        status = fn(user, path, vector, c->dim, err);
+    }
+    if (!status && step != SQLITE_DONE) status = sns_store_fail(c, err);
+    sqlite3_finalize(s);
+    free(vector);
+    return status;
+}
+
 void sns_hits_free(sns_hits *hits) {
     if (!hits) return;
     for (size_t i = 0; i < hits->count; i++) free((void *)hits->items[i].path);

@@ -18,6 +18,8 @@
 
 enum { PRIOR = 32, BLOCK = 1024 };
 
+static const float LEAST = 1e-6f; /* deviation, where all scores are one */
+
 /* Everyday things of all kinds: none is right for most pictures, some are wrong for each. */
 static const char *const things[] = {"dog",         "cat",          "horse",
                                      "cow",         "sheep",        "pig",
@@ -150,6 +152,13 @@ void sns_cohort_moments(const sns_classifier *cohort, const float *vectors, size
     }
 }
 
+float sns_standing(const sns_classifier *cohort, const float *vector, const float *text) {
+    sns_moments m;
+    sns_cohort_moments(cohort, vector, 1, &m);
+    float cosine = sns_kernels_get()->dot(vector, text, sns_classifier_dim(cohort));
+    return (cosine - m.mean) / fmaxf(m.std, LEAST);
+}
+
 /* The query's scores among these pictures, joined by PRIOR of the cohort's. */
 static sns_moments elsewhere(const float *cosines, const sns_moments *m, size_t n) {
     sns_moments own = moments_of(cosines, n);
@@ -167,12 +176,11 @@ static sns_moments elsewhere(const float *cosines, const sns_moments *m, size_t 
 }
 
 void sns_relevance(const float *cosines, const sns_moments *m, size_t n, float *out) {
-    const float least = 1e-6f; /* where all scores are one */
     if (!n) return;
     sns_moments z = elsewhere(cosines, m, n);
     for (size_t i = 0; i < n; i++) {
-        float cosine = cosines[i], s = (cosine - z.mean) / fmaxf(z.std, least);
-        if (m) s = (s + (cosine - m[i].mean) / fmaxf(m[i].std, least)) / 2;
+        float cosine = cosines[i], s = (cosine - z.mean) / fmaxf(z.std, LEAST);
+        if (m) s = (s + (cosine - m[i].mean) / fmaxf(m[i].std, LEAST)) / 2;
         out[i] = s;
     }
 }

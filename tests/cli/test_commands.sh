@@ -312,7 +312,7 @@ expect 0 classify --labels-file "$work/labels" -t "ein {} am Strand" "$work/pict
 out_has "dog"
 expect 1 classify --labels-file "$work/none" "$work/pictures/one.png"
 expect 1 classify --labels , "$work/pictures/one.png"
-expect 1 classify --labels a,b "$work/pictures/one.png" "$work/pictures"
+expect 1 classify --labels a,b "$work/pictures/one.png" "$work/none.png"
 err_lines 1
 expect 0 embed --text "a dog" --text cat
 json_lines text vector

@@ -1,0 +1,79 @@
+/* class_output.c - verdicts as a table, JSON and CSV. */
+#include "class_output.h"
+#include "command.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *label(const cli_verdict *v, size_t rank) {
+    return sns_classifier_class(v->classifier, v->order[rank])->label;
+}
+
+const char *cli_verdict_label(const cli_verdict *v) {
+    return v->none ? "none of these" : label(v, 0);
+}
+
+void cli_verdict_table(const cli_verdict *v, const char *path) {
+    enum { BAR = 20 };
+    cli_print_safe(path);
+    putchar('\n');
+    if (v->none) printf("  none of these\n");
+    for (size_t i = 0; i < v->top; i++) {
+        float p = v->probability[v->order[i]];
+        int filled = (int)(p * BAR + 0.5f);
+        printf("  %5.1f %%  ", 100 * p);
+        for (int b = 0; b < BAR; b++) fputs(b < filled ? "\u2588" : "\u00b7", stdout);
+        printf("  ");
+        cli_print_safe(label(v, i));
+        putchar('\n');
+    }
+}
+
+void cli_verdict_json(const cli_verdict *v, const char *path, const char *target) {
+    printf("{\"path\": ");
+    cli_print_json(path);
+    if (v->none) printf(", \"none\": true");
+    printf(", \"labels\": [");
+    for (size_t i = 0; i < v->top; i++) {
+        printf("%s{\"label\": ", i ? ", " : "");
+        cli_print_json(label(v, i));
+        printf(", \"probability\": %.6g}", v->probability[v->order[i]]);
+    }
+    printf("]");
+    if (target) {
+        printf(", \"target\": ");
+        cli_print_json(target);
+    }
+    printf("}\n");
+}
+
+/* In quotes where RFC 4180 asks for them. */
+static void print_field(const char *text) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (const char *c = text; *c; c++) {
+        if (*c == '"') putchar('"');
+        putchar(*c);
+    }
+    putchar('"');
+}
+
+void cli_verdict_csv_head(size_t top) {
+    fputs("path,class", stdout);
+    for (size_t i = 1; i <= top; i++) printf(",label_%zu,probability_%zu", i, i);
+    fputs("\r\n", stdout);
+}
+
+void cli_verdict_csv(const cli_verdict *v, const char *path) {
+    print_field(path);
+    putchar(',');
+    print_field(cli_verdict_label(v));
+    for (size_t i = 0; i < v->top; i++) {
+        putchar(',');
+        print_field(label(v, i));
+        printf(",%.6g", v->probability[v->order[i]]);
+    }
+    fputs("\r\n", stdout);
+}
