@@ -19,7 +19,7 @@ size_t cli_verdict_class(const cli_verdict *v) {
 
 /* What --json and --csv call it. */
 static const char *deed_name(cli_deed deed) {
-    static const char *const names[] = {"failed", "link", "move", "none"};
+    static const char *const names[] = {"failed", "link", "move", "in place"};
     return names[deed];
 }
 

@@ -273,16 +273,21 @@ static void print_summary_json(const judge *k) {
     printf("]}\n");
 }
 
+static void summarise_files(const judge *k) {
+    const values *v = k->v;
+    cli_note(v->apply ? "%s%zu, %zu in place, %zu failed"
+                      : "nothing was done; with --apply %s%zu, %zu in place, %zu failed",
+             v->move ? "moved: " : "linked: ", k->deeds[v->move ? CLI_MOVED : CLI_LINKED],
+             k->deeds[CLI_IN_PLACE], k->deeds[CLI_NOT_PLACED]);
+}
+
 /* How many pictures each class got: when asked for, or where that is not seen at a glance. */
 static void summarise(const judge *k) {
     enum { AT_A_GLANCE = 20 };
     const values *v = k->v;
     if (v->summary && v->json) print_summary_json(k);
-    if (k->sorter)
-        cli_note("%zu %s, %zu in place, %zu not%s", k->deeds[v->move ? CLI_MOVED : CLI_LINKED],
-                 v->move ? "moved" : "linked", k->deeds[CLI_IN_PLACE], k->deeds[CLI_NOT_PLACED],
-                 v->apply ? "" : " - or so it would be with --apply: nothing was done");
-    if (v->json ? true : !v->summary && k->done <= AT_A_GLANCE) return;
+    if (k->sorter) summarise_files(k);
+    if (v->json || (!v->summary && k->done <= AT_A_GLANCE)) return;
     cli_note("%zu pictures, %zu failed", k->done, k->failed);
     for (size_t c = 0; c <= sns_classifier_count(k->classifier); c++)
         if (k->counts[c]) cli_note("%8zu  %s", k->counts[c], cli_class_label(k->classifier, c));
@@ -364,8 +369,8 @@ static const cli_option options[] = {
      "classify what this catalog has indexed, by its vectors, instead of FILEs", AT(catalog), 0, 0,
      NULL},
     {0, "files-from", CLI_STRING, "FILE", NULL,
-     "names of more FILEs, one a line; - for standard input, read as they come", AT(files_from), 0,
-     0, NULL},
+     "names of more FILEs, one a line; - for standard input; classified as they come, 32 at a time",
+     AT(files_from), 0, 0, NULL},
     {'0', "null", CLI_FLAG, NULL, NULL,
      "names in --files-from end with NUL, as find -print0 writes", AT(nul), 0, 0, NULL},
     {'k', "top", CLI_INT, "K", "5", "how many labels to print", AT(top), 1, 1000000, NULL},
@@ -376,8 +381,8 @@ static const cli_option options[] = {
     {0, "exact", CLI_FLAG, NULL, NULL, "decode every picture at full size before scaling",
      AT(exact), 0, 0, NULL},
     {0, "json", CLI_FLAG, NULL, NULL,
-     "one JSON object a line: path, labels with probability; with --into action (link, move, none, "
-     "failed) and target; none when no label stands out",
+     "one JSON object a line: path, labels with probability, none where no label stands out; with "
+     "--into also action (link, move, in place, failed) and target",
      AT(json), 0, 0, NULL},
     {0, "csv", CLI_FLAG, NULL, NULL,
      "comma-separated values (RFC 4180): path, class, then labels and probabilities; with --into "
@@ -417,7 +422,7 @@ const cli_command cli_classify = {
         "counted, the rest goes on, and the exit status is 1.\n\n"
         "--into never overwrites a file: where a name is taken the next is NAME-2. Letters of a "
         "label "
-        "that no folder should have become _. Done again it changes nothing, and DIR is not "
+        "that no folder should have become _. A second run changes nothing, and DIR is not "
         "searched "
         "for pictures unless it is a FILE itself. A move to another file system copies, and "
         "removes "

@@ -73,7 +73,7 @@ expect 1 classify --labels dog,cat --catalog "$work/none.db"
 expect 1 classify --labels dog,cat --catalog "$work/c.db" --model "$work/other"
 err_has "--rebuild"
 
-# Names in a folder are below the folder as it was given; a folder of its own kind is left alone.
+# Names are below the folder as it was given; what is hidden, in a circle or beside a picture does not matter.
 expect 0 classify --labels dog,cat --json sub .
 sed 's/{"path": "\([^"]*\)".*/\1/' "$out" | tr '\n' ' ' > "$work/names"
 [ "$(cat "$work/names")" = "sub/d.png sub/e.png ./a.png ./b.png ./c.png " ] || fail "names: $(cat "$work/names")"
@@ -237,7 +237,7 @@ expect 0 classify --labels dog --json --into "$work/named/deep/er" --apply "$wor
 sed 's/.*"target": //' "$out" | sort | cmp -s - "$work/planned" || fail "other names than the dry run said"
 [ "$(find "$work/named" -type l | wc -l)" = 4 ] || fail "not four links"
 expect 0 classify --labels dog --json --into "$work/named/deep/er" --apply "$work/r"
-[ "$(grep -c '"action": "none"' "$out")" = 4 ] || fail "links that are there were made again"
+[ "$(grep -c '"action": "in place"' "$out")" = 4 ] || fail "links that are there were made again"
 
 # First links, then the files themselves: they take the links' places.
 expect 0 classify --labels dog --json --into "$work/named/deep/er" --move --apply --sheets "$work/r/sheets" "$work/r"
@@ -249,7 +249,7 @@ expect 0 classify --labels dog --json --into "$work/named/deep/er" --move --appl
 expect 0 classify --labels dog --json --into "$work/named/deep/er" --move --apply "$work/named"
 [ ! -s "$out" ] || fail "the folder of results was searched"
 expect 0 classify --labels dog --json --into "$work/named/deep/er" --move --apply "$work/named/deep/er"
-[ "$(grep -c '"action": "none"' "$out")" = 4 ] || fail "files in their places were moved"
+[ "$(grep -c '"action": "in place"' "$out")" = 4 ] || fail "files in their places were moved"
 ln -s "$work/pictures/$first" "$work/r/link.png"
 expect 1 classify --labels dog --into "$work/named" --move --apply "$work/r/link.png"
 err_has "is a link"
