@@ -8,8 +8,31 @@ static const char *label(const cli_verdict *v, size_t rank) {
     return sns_classifier_class(v->classifier, v->order[rank])->label;
 }
 
-const char *cli_verdict_label(const cli_verdict *v) {
-    return v->none ? "none of these" : label(v, 0);
+const char *cli_class_label(const sns_classifier *c, size_t class) {
+    return class < sns_classifier_count(c) ? sns_classifier_class(c, class)->label
+                                           : "none of these";
+}
+
+size_t cli_verdict_class(const cli_verdict *v) {
+    return v->none ? sns_classifier_count(v->classifier) : v->order[0];
+}
+
+/* What --json and --csv call it. */
+static const char *deed_name(cli_deed deed) {
+    static const char *const names[] = {"failed", "link", "move", "in place"};
+    return names[deed];
+}
+
+void cli_placing_line(const cli_placing *p, const char *path, bool apply) {
+    static const char *const done[] = {"", "linked", "moved", "in place"}, *const planned[] = {
+                                                                               "", "would link",
+                                                                               "would move",
+                                                                               "in place"};
+    printf("%s ", (apply ? done : planned)[p->deed]);
+    cli_print_safe(path);
+    fputs(" -> ", stdout);
+    cli_print_safe(p->target);
+    putchar('\n');
 }
 
 void cli_verdict_table(const cli_verdict *v, const char *path) {
@@ -28,7 +51,7 @@ void cli_verdict_table(const cli_verdict *v, const char *path) {
     }
 }
 
-void cli_verdict_json(const cli_verdict *v, const char *path, const char *target) {
+void cli_verdict_json(const cli_verdict *v, const char *path, const cli_placing *placing) {
     printf("{\"path\": ");
     cli_print_json(path);
     if (v->none) printf(", \"none\": true");
@@ -39,9 +62,10 @@ void cli_verdict_json(const cli_verdict *v, const char *path, const char *target
         printf(", \"probability\": %.6g}", v->probability[v->order[i]]);
     }
     printf("]");
-    if (target) {
+    if (placing) printf(", \"action\": \"%s\"", deed_name(placing->deed));
+    if (placing && placing->target) {
         printf(", \"target\": ");
-        cli_print_json(target);
+        cli_print_json(placing->target);
     }
     printf("}\n");
 }
@@ -60,20 +84,25 @@ static void print_field(const char *text) {
     putchar('"');
 }
 
-void cli_verdict_csv_head(size_t top) {
+void cli_verdict_csv_head(size_t top, bool placing) {
     fputs("path,class", stdout);
     for (size_t i = 1; i <= top; i++) printf(",label_%zu,probability_%zu", i, i);
+    if (placing) fputs(",action,target", stdout);
     fputs("\r\n", stdout);
 }
 
-void cli_verdict_csv(const cli_verdict *v, const char *path) {
+void cli_verdict_csv(const cli_verdict *v, const char *path, const cli_placing *placing) {
     print_field(path);
     putchar(',');
-    print_field(cli_verdict_label(v));
+    print_field(cli_class_label(v->classifier, cli_verdict_class(v)));
     for (size_t i = 0; i < v->top; i++) {
         putchar(',');
         print_field(label(v, i));
         printf(",%.6g", v->probability[v->order[i]]);
+    }
+    if (placing) {
+        printf(",%s,", deed_name(placing->deed));
+        print_field(placing->target ? placing->target : "");
     }
     fputs("\r\n", stdout);
 }

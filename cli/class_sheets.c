@@ -6,32 +6,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-/* Pictures of shards are kept as they are stored, as far as that goes. */
-enum { MOST = 40, BYTES_MAX = 256 << 20 };
+/* Pictures of shards are kept small, as far as that goes; later ones are then left blank. */
+enum { SMALL_PX = 220, SMALL_BYTES = 16 << 10, JPEG_QUALITY = 85, BYTES_MAX = 256 << 20 };
 
 typedef struct picture {
     char *path;
-    void *bytes; /* NULL: in the file */
+    bool in_memory; /* else in the file `path` */
+    void *bytes;    /* NULL with in_memory: there was no room for them */
     size_t size;
     float probability;
 } picture;
 
 typedef struct best {
-    picture *items; /* [MOST], the most probable first */
+    picture *items; /* [most], the most probable first */
     size_t count, all;
 } best;
 
 struct cli_class_sheets {
     best *of; /* [count] */
-    size_t count, bytes;
+    size_t count, most, bytes;
 };
 
-cli_class_sheets *cli_class_sheets_new(size_t classes) {
+cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most) {
     cli_class_sheets *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->count = classes + 1;
+    s->most = most;
     s->of = calloc(s->count, sizeof *s->of);
     if (s->of) return s;
     free(s);
@@ -55,19 +57,53 @@ void cli_class_sheets_free(cli_class_sheets *s) {
     free(s);
 }
 
+/* The picture's bytes as JPEG, no larger than a sheet shows it; false: as they are will do. */
+static bool shrink(const char *name, const void *bytes, size_t size, picture *p) {
+    const cli_card card = {.path = name, .bytes = bytes, .size = size};
+    sns_image image = {0}, small = {0};
+    uint8_t *jpeg = NULL;
+    if (size <= SMALL_BYTES || cli_card_image(&card, SMALL_PX, &image, NULL)) return false;
+    size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
+    bool large = longer > SMALL_PX;
+    if (large) w = w * SMALL_PX / longer, h = h * SMALL_PX / longer;
+    bool ok = (!large || !sns_image_resize(&image, w ? w : 1, h ? h : 1, &small, NULL)) &&
+              !sns_image_encode_jpeg(large ? &small : &image, JPEG_QUALITY, name, &jpeg, &p->size,
+                                     NULL);
+    if (ok) p->bytes = jpeg;
+    sns_image_free(&small);
+    sns_image_free(&image);
+    return ok;
+}
+
+/* What to show of a picture in memory; nothing where there is no room. False: no memory. */
+static bool keep(cli_class_sheets *s, const char *name, const void *bytes, size_t size,
+                 picture *p) {
+    bool small = shrink(name, bytes, size, p);
+    if (!small) p->size = size;
+    if (p->size > BYTES_MAX - s->bytes) {
+        free(p->bytes);
+        p->bytes = NULL;
+        p->size = 0;
+        return true;
+    }
+    if (!small && !(p->bytes = malloc(size ? size : 1))) return false;
+    if (!small) memcpy(p->bytes, bytes, size);
+    s->bytes += p->size;
+    return true;
+}
+
 bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability, const char *path,
                           const void *bytes, size_t size) {
     best *b = &s->of[class];
     b->all++;
-    if (!b->items && !(b->items = calloc(MOST, sizeof *b->items))) return false;
-    if (b->count == MOST && probability <= b->items[MOST - 1].probability) return true;
-    picture p = {.path = strdup(path), .probability = probability};
+    if (!b->items && !(b->items = calloc(s->most, sizeof *b->items))) return false;
+    if (b->count == s->most && probability <= b->items[s->most - 1].probability) return true;
+    picture p = {.path = strdup(path), .probability = probability, .in_memory = bytes != NULL};
     if (!p.path) return false;
-    if (b->count == MOST) drop(s, &b->items[--b->count]);
-    if (bytes && s->bytes + size <= BYTES_MAX && (p.bytes = malloc(size ? size : 1))) {
-        memcpy(p.bytes, bytes, size);
-        p.size = size;
-        s->bytes += size;
+    if (b->count == s->most) drop(s, &b->items[--b->count]);
+    if (bytes && !keep(s, path, bytes, size, &p)) {
+        free(p.path);
+        return false;
     }
     size_t at = b->count++;
     for (; at && b->items[at - 1].probability < probability; at--) b->items[at] = b->items[at - 1];
@@ -75,37 +111,39 @@ bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability, 
     return true;
 }
 
-static int write_one(const best *b, const char *label, const char *folder) {
-    cli_card cards[MOST];
-    char title[512];
+static int write_one(const best *b, const char *label, const char *name, const char *folder,
+                     size_t *lost) {
+    cli_card *cards = calloc(b->count, sizeof *cards);
+    char title[512], *file = NULL;
     sns_error err;
-    char *name = cli_folder_name(label), *file = NULL;
-    for (size_t i = 0; i < b->count; i++)
-        cards[i] = (cli_card){.path = b->items[i].path,
-                              .bytes = b->items[i].bytes,
-                              .size = b->items[i].size,
-                              .score = b->items[i].probability,
+    if (!cards || asprintf(&file, "%s/%s.png", folder, name) < 0) {
+        free(cards);
+        return cli_failf("out of memory");
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        const picture *p = &b->items[i];
+        cards[i] = (cli_card){.path = p->path,
+                              .bytes = p->in_memory && !p->bytes ? "" : p->bytes,
+                              .size = p->size,
+                              .score = p->probability,
                               .has_score = true};
-    snprintf(title, sizeof title, "%s: %zu pictures", label, b->all);
+        if (p->in_memory || !access(p->path, R_OK)) continue;
+        cli_failf("%s: %s", p->path, errno == ENOENT ? "is gone" : strerror(errno));
+        ++*lost;
+    }
+    snprintf(title, sizeof title, "%s: %zu picture%s", label, b->all, b->all == 1 ? "" : "s");
     const cli_section section = {title, NULL, cards, b->count};
-    int code = CLI_DONE;
-    if (!name || asprintf(&file, "%s/%s.png", folder, name) < 0)
-        code = cli_failf("out of memory");
-    else if (cli_sheet_png(file, &section, 1, &err))
-        code = cli_fail(&err);
+    int code = cli_sheet_png(file, &section, 1, &err) ? cli_fail(&err) : CLI_DONE;
     free(file);
-    free(name);
+    free(cards);
     return code;
 }
 
-int cli_class_sheets_write(const cli_class_sheets *s, const sns_classifier *c, const char *folder) {
+int cli_class_sheets_write(const cli_class_sheets *s, const sns_classifier *c, char *const *names,
+                           const char *folder, size_t *lost) {
     int code = CLI_DONE;
-    if (mkdir(folder, 0777) && errno != EEXIST) return cli_failf("%s: %s", folder, strerror(errno));
-    for (size_t i = 0; i < s->count && !code; i++) {
-        bool none = i == sns_classifier_count(c);
+    for (size_t i = 0; i < s->count && !code; i++)
         if (s->of[i].count)
-            code = write_one(&s->of[i], none ? "none of these" : sns_classifier_class(c, i)->label,
-                             folder);
-    }
+            code = write_one(&s->of[i], cli_class_label(c, i), names[i], folder, lost);
     return code;
 }

@@ -2,26 +2,27 @@
  *
  *   w_c = normalise(mean over templates t of text(t with label c)),  p = softmax(scale * image . w)
  * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures come
- * as files, from folders and shards, or as the vectors of a catalog; none of them are kept. */
+ * as files, from folders, shards and lists, or as the vectors of a catalog; none of them are kept.
+ */
 #include "class_output.h"
 #include "command.h"
 #include "labels.h"
 #include "progress.h"
 #include <sensus/catalog.h>
-#include <sensus/data.h>
-#include <sensus/embed.h>
+#include <sensus/pictures.h>
 #include <sensus/relevance.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct values {
-    const char *model, *classifier, *catalog, *sheets, *into;
+    const char *model, *classifier, *catalog, *files_from, *sheets, *into;
     cli_words words;
-    int64_t top;
+    int64_t top, per_sheet;
     double none;
-    bool json, csv, exact, move, apply;
+    bool json, csv, exact, nul, summary, link, move, apply;
 } values;
 
 typedef struct judge {
@@ -29,13 +30,25 @@ typedef struct judge {
     sns_model *model;
     sns_classifier *classifier, *cohort; /* the latter for --none */
     sns_catalog *catalog;
+    char **folders; /* names of the classes' folders and sheets */
+    cli_sorter *sorter;
     cli_class_sheets *sheets;
     cli_progress bar;
+    size_t total; /* pictures; 0: unknown */
     size_t top;
     float *probability;     /* of each class */
     size_t *order, *counts; /* pictures of each class, and of none */
-    size_t done, failed, sorted;
+    size_t done, failed;
+    size_t deeds[CLI_IN_PLACE + 1];
 } judge;
+
+/* Set by the first Ctrl-C; a second one ends the process. A signal handler has no other place. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    interrupted = 1;
+    signal(number, SIG_DFL);
+}
 
 /* ---- one picture ---- */
 
@@ -59,144 +72,121 @@ static bool is_none(const judge *k, const float *image) {
     return sns_standing(k->cohort, image, row) < (float)k->v->none;
 }
 
-/* With --into: what is done, or would be, in words. */
-static void sort_file(judge *k, const cli_verdict *verdict, const char *path, char **target) {
-    const values *v = k->v;
-    if (cli_sort_file(path, v->into, cli_verdict_label(verdict),
-                      v->move ? CLI_SORT_MOVE : CLI_SORT_LINK, v->apply, target))
-        k->failed++;
-    if (!*target) return;
-    k->sorted++;
-    if (v->json || v->csv) return;
-    printf("%s%s ", v->apply ? "" : "would ",
-           v->move    ? v->apply ? "moved" : "move"
-           : v->apply ? "linked"
-                      : "link");
-    cli_print_safe(path);
-    fputs(" -> ", stdout);
-    cli_print_safe(*target);
-    fputs(v->apply ? "\n" : "/\n", stdout);
+static sns_status fail(sns_error *err, sns_status code, const char *message) {
+    snprintf(err->message, sizeof err->message, "%s", message);
+    return err->code = code;
 }
 
+/* Results leave in portions, so that a reader sees them soon and a kill loses few. */
+static sns_status send(const judge *k, sns_error *err) {
+    enum { PORTION = 32 };
+    if (k->done % PORTION || !fflush(stdout)) return SNS_OK;
+    return fail(err, SNS_IO, "can't write the results to standard output");
+}
+
+static void print_verdict(const judge *k, const cli_verdict *verdict, const char *path,
+                          const cli_placing *placing) {
+    const values *v = k->v;
+    if (v->json)
+        cli_verdict_json(verdict, path, placing);
+    else if (v->csv)
+        cli_verdict_csv(verdict, path, placing);
+    else if (!placing)
+        cli_verdict_table(verdict, path);
+    else if (placing->target)
+        cli_placing_line(placing, path, v->apply);
+}
+
+/* A picture, its file or bytes, and its vector. */
 static sns_status take(judge *k, const char *path, const void *bytes, size_t size,
                        const float *vector, sns_error *err) {
-    const values *v = k->v;
-    char *target = NULL;
+    cli_placing placing = {0};
     sns_status s = rank_classes(k, vector, err);
     if (s) return s;
     cli_verdict verdict = {k->classifier, k->order, k->probability, k->top, is_none(k, vector)};
-    size_t class = verdict.none ? sns_classifier_count(k->classifier) : k->order[0];
-    cli_progress_clear(&k->bar);
-    if (v->into) sort_file(k, &verdict, path, &target);
-    if (v->json)
-        cli_verdict_json(&verdict, path, target);
-    else if (v->csv)
-        cli_verdict_csv(&verdict, path);
-    else if (!v->into)
-        cli_verdict_table(&verdict, path);
-    free(target);
+    size_t class = cli_verdict_class(&verdict);
+    if (k->sorter && cli_sorter_place(k->sorter, path, class, &placing)) k->failed++;
+    k->deeds[placing.deed]++;
+    print_verdict(k, &verdict, path, k->sorter ? &placing : NULL);
     k->done++;
     k->counts[class]++;
-    if (k->sheets &&
-        !cli_class_sheets_add(k->sheets, class, k->probability[k->order[0]], path, bytes, size)) {
-        snprintf(err->message, sizeof err->message, "no memory for the contact sheets");
-        return err->code = SNS_NOMEM;
-    }
-    return SNS_OK;
+    /* A file that was moved is shown from where it is now. */
+    const char *now = k->v->apply && placing.deed == CLI_MOVED ? placing.target : path;
+    bool kept = !k->sheets || cli_class_sheets_add(k->sheets, class, k->probability[k->order[0]],
+                                                   now, bytes, size);
+    free(placing.target);
+    return kept ? send(k, err) : fail(err, SNS_NOMEM, "no memory for the contact sheets");
 }
 
 /* ---- where pictures come from ---- */
 
-static sns_status take_file(void *user, const sns_embed_result *r) {
-    judge *k = user;
-    sns_error err;
-    if (r->status) {
-        k->failed++;
-        cli_progress_clear(&k->bar);
-        cli_failf("%s", r->message);
-        return SNS_OK;
-    }
-    sns_status s = take(k, r->path, NULL, 0, r->vector, &err);
-    if (s) cli_fail(&err);
-    return s;
+static void count_failure(judge *k, const char *message) {
+    k->failed++;
+    cli_progress_clear(&k->bar);
+    cli_failf("%s", message);
 }
 
-static sns_status take_sample(void *user, const char *name, const void *bytes, size_t size,
-                              const float *vector, sns_error *err) {
+static sns_status take_picture(void *user, const sns_embed_result *r) {
     judge *k = user;
-    if (bytes && k->v->into) {
-        k->failed++;
-        cli_failf("%s: is inside a shard, which stays as it is", name);
-        return SNS_OK;
+    sns_error err;
+    sns_status s = SNS_OK;
+    char message[512];
+    if (r->status) {
+        count_failure(k, r->message);
+    } else if (r->in_memory && k->sorter) {
+        snprintf(message, sizeof message, "%s: is inside a shard, which stays as it is", r->path);
+        count_failure(k, message);
+    } else if ((s = take(k, r->path, r->bytes, r->size, r->vector, &err))) {
+        cli_progress_clear(&k->bar);
+        cli_fail(&err);
     }
-    return take(k, name, bytes, size, vector, err);
+    cli_progress_update(&k->bar, r->index + 1, k->total, NULL);
+    return s;
 }
 
 static sns_status take_vector(void *user, const char *path, const float *vector, size_t dim,
                               sns_error *err) {
     (void)dim;
     judge *k = user;
+    if (interrupted) return fail(err, SNS_CANCELLED, "cancelled");
     sns_status s = take(k, path, NULL, 0, vector, err);
-    cli_progress_update(&k->bar, k->done, 0, NULL);
+    cli_progress_update(&k->bar, k->done, k->total, NULL);
     return s;
 }
 
-static void warn(void *user, const char *message) {
-    judge *k = user;
+static int read_pictures(judge *k, const cli_call *call) {
+    const values *v = k->v;
+    const char *results[2];
+    size_t n = 0;
+    if (v->into) results[n++] = v->into;
+    if (v->sheets) results[n++] = v->sheets;
+    const sns_pictures_options o = {.paths = (const char *const *)call->arguments,
+                                    .path_count = call->argument_count,
+                                    .list = v->files_from,
+                                    .list_nul = v->nul,
+                                    .leave_out = results,
+                                    .leave_out_count = n};
+    const sns_embed_options how = {
+        .exact = v->exact, .cancel = (const int *)&interrupted, .keep_bytes = v->sheets != NULL};
+    sns_pictures *p;
+    sns_error err;
+    if (sns_pictures_open(&o, &p, &err)) return cli_fail(&err);
+    k->total = sns_pictures_total(p);
+    const sns_embed_source source = sns_pictures_source(p);
+    sns_status s = sns_embed_stream(k->model, &source, &how, take_picture, k, &err);
+    sns_pictures_free(p);
     cli_progress_clear(&k->bar);
-    cli_note("%s", message);
-}
-
-static int show(void *user, size_t done, size_t total) {
-    cli_progress_update(&((judge *)user)->bar, done, total, NULL);
-    return 0;
-}
-
-/* Shards, folders and manifests are read by the sample; anything else is a picture. */
-static bool is_source(const char *name) {
-    struct stat st;
-    const char *dot = strrchr(name, '.');
-    if (!strncmp(name, "pipe:", 5)) return true;
-    if (!stat(name, &st) && S_ISDIR(st.st_mode)) return true;
-    return dot &&
-           (!strcasecmp(dot, ".tar") || !strcasecmp(dot, ".jsonl") || !strcasecmp(dot, ".csv"));
-}
-
-/* The arguments in order, neighbours of one kind together. */
-static int read_arguments(judge *k, char **arguments, size_t n) {
-    sns_error err = {0};
-    for (size_t i = 0, end; i < n; i = end) {
-        const char *const *first = (const char *const *)arguments + i;
-        bool source = is_source(arguments[i]);
-        for (end = i + 1; end < n && is_source(arguments[end]) == source;) end++;
-        size_t skipped = 0;
-        sns_status s;
-        if (source) {
-            const sns_data_options o = {.sources = first,
-                                        .source_count = end - i,
-                                        .naming = SNS_DATA_BY_FILE,
-                                        .progress = show,
-                                        .warn = warn,
-                                        .user = k};
-            s = sns_data_embed(k->model, &o, take_sample, k, &skipped, &err);
-            k->failed += skipped;
-        } else {
-            const sns_embed_options o = {.exact = k->v->exact};
-            s = sns_embed_files(k->model, first, end - i, &o, take_file, k, &err);
-        }
-        cli_progress_clear(&k->bar);
-        if (s) return cli_fail(&err);
-    }
+    if (s) return cli_fail(&err);
+    if (!k->done && !k->failed) cli_note("no pictures there");
     return CLI_DONE;
 }
 
 static int read_catalog(judge *k) {
     sns_error err;
-    if (sns_catalog_vectors(k->catalog, take_vector, k, &err)) {
-        cli_progress_clear(&k->bar);
-        return cli_fail(&err);
-    }
+    sns_status s = sns_catalog_count(k->catalog, &k->total, &err);
+    if (!s) s = sns_catalog_vectors(k->catalog, take_vector, k, &err);
     cli_progress_clear(&k->bar);
+    if (s) return cli_fail(&err);
     if (!k->done) cli_note("%s: no pictures in this catalog yet", k->v->catalog);
     return CLI_DONE;
 }
@@ -244,66 +234,123 @@ static int find_cohort(judge *k) {
     return s ? cli_fail(&err) : CLI_DONE;
 }
 
+/* Folders that results go to; said before the first picture is read, too. */
+static int prepare_results(judge *k) {
+    const values *v = k->v;
+    size_t count = sns_classifier_count(k->classifier);
+    if (!v->into && !v->sheets) return CLI_DONE;
+    if (!(k->folders = cli_folder_names(k->classifier))) return cli_failf("out of memory");
+    if (v->into && cli_sorter_new(v->into, k->folders, v->move, v->apply, &k->sorter))
+        return CLI_FAILED;
+    if (!v->sheets) return CLI_DONE;
+    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet);
+    return k->sheets ? cli_make_folders(v->sheets) : cli_failf("out of memory");
+}
+
 static int prepare(judge *k) {
     int code = open_model(k);
     if (!code) code = find_classifier(k);
     if (!code) code = find_cohort(k);
+    if (!code) code = prepare_results(k);
     if (code) return code;
     size_t count = sns_classifier_count(k->classifier);
     k->top = (size_t)k->v->top < count ? (size_t)k->v->top : count;
     k->probability = calloc(count, sizeof *k->probability);
     k->order = calloc(k->top, sizeof *k->order);
     k->counts = calloc(count + 1, sizeof *k->counts);
-    if (k->v->sheets) k->sheets = cli_class_sheets_new(count);
-    bool ok = k->probability && k->order && k->counts && (!k->v->sheets || k->sheets);
-    return ok ? CLI_DONE : cli_failf("out of memory");
+    return k->probability && k->order && k->counts ? CLI_DONE : cli_failf("out of memory");
 }
 
-/* How many pictures each class got, where that is not seen at a glance. */
+static void print_summary_json(const judge *k) {
+    size_t count = sns_classifier_count(k->classifier);
+    printf("{\"pictures\": %zu, \"failed\": %zu, \"none\": %zu, \"counts\": [", k->done, k->failed,
+           k->counts[count]);
+    for (size_t c = 0; c < count; c++) {
+        printf("%s{\"label\": ", c ? ", " : "");
+        cli_print_json(cli_class_label(k->classifier, c));
+        printf(", \"count\": %zu}", k->counts[c]);
+    }
+    printf("]}\n");
+}
+
+static void summarise_files(const judge *k) {
+    const values *v = k->v;
+    cli_note(v->apply ? "%s%zu, %zu in place, %zu failed"
+                      : "nothing was done; with --apply %s%zu, %zu in place, %zu failed",
+             v->move ? "moved: " : "linked: ", k->deeds[v->move ? CLI_MOVED : CLI_LINKED],
+             k->deeds[CLI_IN_PLACE], k->deeds[CLI_NOT_PLACED]);
+}
+
+/* How many pictures each class got: when asked for, or where that is not seen at a glance. */
 static void summarise(const judge *k) {
     enum { AT_A_GLANCE = 20 };
-    size_t count = sns_classifier_count(k->classifier);
-    if (k->v->into)
-        cli_note("%zu files %s%s", k->sorted, k->v->move ? "moved" : "linked",
-                 k->v->apply ? "" : " if it were said with --apply: nothing was done");
-    if (k->done <= AT_A_GLANCE) return;
-    cli_note("%zu pictures", k->done);
-    for (size_t c = 0; c <= count; c++)
-        if (k->counts[c])
-            cli_note("%8zu  %s", k->counts[c],
-                     c < count ? sns_classifier_class(k->classifier, c)->label : "none of these");
+    const values *v = k->v;
+    if (v->summary && v->json) print_summary_json(k);
+    if (k->sorter) summarise_files(k);
+    if (v->json || (!v->summary && k->done <= AT_A_GLANCE)) return;
+    cli_note("%zu pictures, %zu failed", k->done, k->failed);
+    for (size_t c = 0; c <= sns_classifier_count(k->classifier); c++)
+        if (k->counts[c]) cli_note("%8zu  %s", k->counts[c], cli_class_label(k->classifier, c));
 }
 
 static int classify(judge *k, const cli_call *call) {
     int code = prepare(k);
     if (code) return code;
-    if (k->v->csv) cli_verdict_csv_head(k->top);
+    if (k->v->csv) cli_verdict_csv_head(k->top, k->sorter != NULL);
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
     cli_progress_start(&k->bar, "classifying", "", 0);
-    code = k->catalog ? read_catalog(k) : read_arguments(k, call->arguments, call->argument_count);
-    if (!code && k->sheets) code = cli_class_sheets_write(k->sheets, k->classifier, k->v->sheets);
-    if (!code) summarise(k);
+    k->bar.shown = k->bar.shown &&
+                   !isatty(STDOUT_FILENO); /* there the results show how far it is */
+    code = k->catalog ? read_catalog(k) : read_pictures(k, call);
+    if (!code && k->sheets)
+        code = cli_class_sheets_write(k->sheets, k->classifier, k->folders, k->v->sheets,
+                                      &k->failed);
+    summarise(k);
     return !code && k->failed ? CLI_FAILED : code;
 }
 
-static int run(const cli_call *call) {
+static bool is_shard(const char *name) {
+    size_t n = strlen(name);
+    return !strncmp(name, "pipe:", 5) || (n > 4 && !strcasecmp(name + n - 4, ".tar"));
+}
+
+/* What the options say together; 0 when that is fine. */
+static int check(const cli_call *call) {
     const values *v = call->values;
-    judge k = {.v = v};
     if (!!v->words.labels + !!v->words.labels_file + !!v->classifier != 1)
         return cli_usage(call, "give one of --labels, --labels-file and --classifier");
     if (v->classifier && (v->words.templates || v->words.given.count))
         return cli_usage(call, "a --classifier has its templates in it");
-    if (!v->catalog == !call->argument_count)
-        return cli_usage(call, v->catalog ? "FILEs or --catalog, not both" : "no FILE");
+    if (v->catalog && (call->argument_count || v->files_from))
+        return cli_usage(call, "FILEs or --catalog, not both");
+    if (!v->catalog && !call->argument_count && !v->files_from)
+        return cli_usage(call, "no FILE, --files-from or --catalog");
+    if (v->nul && !v->files_from) return cli_usage(call, "--null is for --files-from");
     if (v->json && v->csv) return cli_usage(call, "--json or --csv, not both");
-    if (!v->into && (v->move || v->apply)) return cli_usage(call, "where to: --into DIR");
+    if (v->link && v->move) return cli_usage(call, "--link or --move, not both");
+    if (!v->into && (v->link || v->move || v->apply))
+        return cli_usage(call, "where to: --into DIR");
+    for (size_t i = 0; v->into && i < call->argument_count; i++)
+        if (is_shard(call->arguments[i]))
+            return cli_usage(call, "%s: what is inside a shard can't be linked or moved",
+                             call->arguments[i]);
     for (size_t i = 0; i < v->words.given.count; i++)
         if (!strstr(v->words.given.items[i], "{}"))
             return cli_usage(call, "--template needs {} where the name goes");
-    int code = classify(&k, call);
+    return CLI_DONE;
+}
+
+static int run(const cli_call *call) {
+    judge k = {.v = call->values};
+    int code = check(call);
+    if (!code) code = classify(&k, call);
     free(k.probability);
     free(k.order);
     free(k.counts);
     cli_class_sheets_free(k.sheets);
+    cli_sorter_free(k.sorter);
+    if (k.folders) cli_folder_names_free(k.folders, k.classifier);
     sns_catalog_close(k.catalog);
     sns_classifier_free(k.cohort);
     sns_classifier_free(k.classifier);
@@ -321,6 +368,11 @@ static const cli_option options[] = {
     {0, "catalog", CLI_STRING, "FILE", NULL,
      "classify what this catalog has indexed, by its vectors, instead of FILEs", AT(catalog), 0, 0,
      NULL},
+    {0, "files-from", CLI_STRING, "FILE", NULL,
+     "names of more FILEs, one a line; - for standard input; classified as they come, 32 at a time",
+     AT(files_from), 0, 0, NULL},
+    {'0', "null", CLI_FLAG, NULL, NULL,
+     "names in --files-from end with NUL, as find -print0 writes", AT(nul), 0, 0, NULL},
     {'k', "top", CLI_INT, "K", "5", "how many labels to print", AT(top), 1, 1000000, NULL},
     {0, "none", CLI_FLOAT, "T", "0",
      "answer \"none of these\" where the best label's score stands less than T standard deviations "
@@ -328,21 +380,31 @@ static const cli_option options[] = {
      AT(none), 0, 100, NULL},
     {0, "exact", CLI_FLAG, NULL, NULL, "decode every picture at full size before scaling",
      AT(exact), 0, 0, NULL},
-    {0, "json", CLI_FLAG, NULL, NULL, "one JSON object a line: path, labels with probability",
+    {0, "json", CLI_FLAG, NULL, NULL,
+     "one JSON object a line: path, labels with probability, none where no label stands out; with "
+     "--into also action (link, move, in place, failed) and target",
      AT(json), 0, 0, NULL},
     {0, "csv", CLI_FLAG, NULL, NULL,
-     "comma-separated values: path, class, then labels and probabilities", AT(csv), 0, 0, NULL},
+     "comma-separated values (RFC 4180): path, class, then labels and probabilities; with --into "
+     "action and target",
+     AT(csv), 0, 0, NULL},
+    {0, "summary", CLI_FLAG, NULL, NULL,
+     "end with how many pictures each label has: on stderr, where it also comes unasked after more "
+     "than 20 pictures; with --json as a last object (pictures, failed, none, counts)",
+     AT(summary), 0, 0, NULL},
     {0, "sheets", CLI_STRING, "DIR", NULL,
      "also write a contact sheet of each class's most certain pictures, DIR/LABEL.png", AT(sheets),
      0, 0, NULL},
-    {0, "into", CLI_STRING, "DIR", NULL,
-     "say which folder DIR/LABEL each file would be linked into; done only with --apply", AT(into),
-     0, 0, NULL},
-    {0, "move", CLI_FLAG, NULL, NULL, "with --into: move the files instead of linking them",
-     AT(move), 0, 0, NULL},
-    {0, "apply", CLI_FLAG, NULL, NULL,
-     "with --into: do it; no file is ever overwritten, a taken name gets a number", AT(apply), 0, 0,
+    {0, "per-sheet", CLI_INT, "N", "40", "how many pictures a sheet shows", AT(per_sheet), 1, 400,
      NULL},
+    {0, "into", CLI_STRING, "DIR", NULL,
+     "say where each file would go, DIR/LABEL/NAME; it is done only with --apply", AT(into), 0, 0,
+     NULL},
+    {0, "link", CLI_FLAG, NULL, NULL,
+     "with --into: symbolic links to the files, which stay where they are; so it is unless --move",
+     AT(link), 0, 0, NULL},
+    {0, "move", CLI_FLAG, NULL, NULL, "with --into: the files themselves", AT(move), 0, 0, NULL},
+    {0, "apply", CLI_FLAG, NULL, NULL, "with --into: do it", AT(apply), 0, 0, NULL},
 };
 
 const cli_command cli_classify = {
@@ -352,14 +414,25 @@ const cli_command cli_classify = {
         "put into sentences, and the probabilities are the softmax of the cosines between the "
         "picture and the sentences, times the model's learned scale. A model trained with the "
         "sigmoid loss judges each label by itself: its probabilities need not sum to 1.\n\n"
-        "A FILE is a picture, a folder of them (with all folders below), a tar shard "
-        "(shard-{0000..0127}.tar, pipe:COMMAND) or a manifest (.jsonl, .csv), however many "
-        "pictures "
-        "they hold. A picture that can't be read is told and counted, and the rest goes on.",
-    .examples = "sensus classify --labels cat,dog,car photo.jpg\n"
-                "sensus classify --labels-file animals.txt -t \"a drawing of a {}\" --json *.png\n"
-                "sensus classify --labels receipts,people,landscapes ~/Pictures --sheets sheets\n"
-                "sensus classify --classifier pets.safetensors ~/Pictures --into sorted --apply",
+        "A FILE is a picture, a folder of them (with all folders below, as sensus index finds "
+        "them), "
+        "a tar shard (shard-{0000..0127}.tar, pipe:COMMAND) or a manifest (.jsonl, .csv), however "
+        "many pictures they hold: none are kept. With --catalog the vectors are those that sensus "
+        "index has stored, and no picture is read. What can't be read gets a line on stderr and is "
+        "counted, the rest goes on, and the exit status is 1.\n\n"
+        "--into never overwrites a file: where a name is taken the next is NAME-2. Letters of a "
+        "label "
+        "that no folder should have become _. A second run changes nothing, and DIR is not "
+        "searched "
+        "for pictures unless it is a FILE itself. A move to another file system copies, and "
+        "removes "
+        "the original when the copy is on the disk.",
+    .examples =
+        "sensus classify --labels cat,dog,car photo.jpg\n"
+        "sensus classify --labels-file animals.txt -t \"a drawing of a {}\" --json *.png\n"
+        "sensus classify --labels receipts,people,landscapes ~/Pictures --sheets sheets\n"
+        "sensus classify --classifier pets.safetensors ~/Pictures --into sorted --apply\n"
+        "find . -name \"*.jpg\" -print0 | sensus classify --labels a,b --files-from - -0 --csv",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = SIZE_MAX,

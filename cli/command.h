@@ -70,6 +70,14 @@ int cli_load_model(const char *given, sns_model **model);
  * malloc'd. CLI_FAILED after a message when no place is known. */
 int cli_find_catalog(const char *given, bool make, char **file);
 
+/* mkdir -p. CLI_FAILED after a message. */
+int cli_make_folders(const char *path);
+
+/* Bytes of the UTF-8 character at s, 0 when it is none (RFC 3629). */
+size_t cli_utf8_length(const char *s);
+/* Bytes of a control character at s (also U+0080 to U+009F, two bytes), which can steer a terminal;
+ * 0 when there is none. */
+size_t cli_control_length(const char *s);
 /* A JSON string with its quotes on stdout; bytes that are no UTF-8 become U+FFFD. */
 void cli_print_json(const char *text);
 /* s on stdout with control characters as '?', so that a name can't take over the terminal. */

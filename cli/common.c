@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes of a control character at s (also U+0080 to U+009F, two bytes), which can steer a terminal;
- * 0 when there is none. */
-static size_t control_length(const char *s) {
+size_t cli_control_length(const char *s) {
     const unsigned char *u = (const unsigned char *)s;
     if (u[0] < ' ' || u[0] == 127) return 1;
     return u[0] == 0xC2 && u[1] >= 0x80 && u[1] <= 0x9F ? 2 : 0;
@@ -21,7 +19,7 @@ static size_t control_length(const char *s) {
 static void print_line(const char *prefix, const char *fmt, va_list args) {
     char line[2048];
     vsnprintf(line, sizeof line, fmt, args);
-    for (char *c = line; *c; c++) memset(c, '?', control_length(c));
+    for (char *c = line; *c; c++) memset(c, '?', cli_control_length(c));
     fprintf(stderr, "%s%s\n", prefix, line);
 }
 
@@ -120,17 +118,28 @@ int cli_load_model(const char *given, sns_model **model) {
     return code;
 }
 
+static int make_folder(const char *path) {
+    if (!mkdir(path, 0777) || errno == EEXIST) return CLI_DONE;
+    return cli_failf("%s: can't make this folder: %s", path, strerror(errno));
+}
+
 /* mkdir -p for everything before the last '/' of path. */
 static int make_parents(char *path) {
-    for (char *c = path + 1; *c; c++) {
-        if (*c != '/') continue;
+    int code = CLI_DONE;
+    for (char *c = path; *c && !code; c++) {
+        if (*c != '/' || c == path) continue;
         *c = 0;
-        int bad = mkdir(path, 0777) && errno != EEXIST;
-        if (bad) cli_failf("%s: can't make this folder: %s", path, strerror(errno));
+        code = make_folder(path);
         *c = '/';
-        if (bad) return CLI_FAILED;
     }
-    return CLI_DONE;
+    return code;
+}
+
+int cli_make_folders(const char *path) {
+    char *copy = strdup(path);
+    int code = copy ? make_parents(copy) : cli_failf("out of memory");
+    free(copy);
+    return code ? code : make_folder(path);
 }
 
 int cli_find_catalog(const char *given, bool make, char **file) {
@@ -155,8 +164,8 @@ int cli_find_catalog(const char *given, bool make, char **file) {
     return *file ? CLI_DONE : cli_failf("out of memory");
 }
 
-/* Bytes of the UTF-8 character at s, 0 when it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *s) {
+size_t cli_utf8_length(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
     if (s[0] < 0x80) return 1;
     size_t n = s[0] >= 0xC2 && s[0] < 0xE0   ? 2
                : (s[0] & 0xF0) == 0xE0       ? 3
@@ -172,7 +181,7 @@ static size_t utf8_length(const unsigned char *s) {
 void cli_print_json(const char *text) {
     putchar('"');
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = utf8_length(s);
+        size_t n = cli_utf8_length((const char *)s);
         if (!n) {
             fputs("\\ufffd", stdout);
             n = 1;
@@ -190,7 +199,7 @@ void cli_print_json(const char *text) {
 
 void cli_print_safe(const char *s) {
     for (; *s; s++) {
-        size_t n = control_length(s);
+        size_t n = cli_control_length(s);
         putchar(n ? '?' : *s);
         s += n == 2;
     }

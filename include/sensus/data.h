@@ -6,7 +6,7 @@
  * a folder has its captions in X.json or X.txt beside it, or is named by its file or folder. */
 #ifndef SENSUS_DATA_H
 #define SENSUS_DATA_H
-#include <sensus/model.h>
+#include <sensus/status.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,18 +58,6 @@ SNS_API sns_status sns_data_scan(const sns_data_options *o, sns_data_fn *fn, voi
 SNS_API sns_status sns_data_draw(const sns_data_options *o, size_t n, uint64_t seed,
                                  sns_data_sample *samples, size_t *count, sns_error *err);
 SNS_API void sns_data_draw_free(sns_data_sample *samples, size_t count);
-
-/* A sample's picture as a unit vector of sns_model_dim floats; all of it lives until the function
- * returns. bytes NULL: the picture is in the file `name`. Anything but SNS_OK ends the work. */
-typedef sns_status sns_data_vector_fn(void *user, const char *name, const void *bytes, size_t size,
-                                      const float *vector, sns_error *err);
-
-/* Encode the pictures of all samples, in order, in bounded memory. *skipped (NULL ok) <- samples
- * that were left out and pictures that can't be read, each told to warn. Errors: those of
- * sns_data_scan, SNS_SHAPE (no image tower), what fn returned. */
-SNS_API sns_status sns_data_embed(const sns_model *model, const sns_data_options *o,
-                                  sns_data_vector_fn *fn, void *fn_user, size_t *skipped,
-                                  sns_error *err);
 
 typedef struct sns_data_build_options {
     sns_data_options from;

@@ -10,16 +10,20 @@ typedef struct sns_embed_options {
     size_t max_pixels; /* refuse larger pictures; 0: image.h's default */
     const int *cancel; /* NULL, or a flag: soon after it becomes nonzero (set by any thread or a
                           signal handler) the call ends with SNS_CANCELLED */
+    int keep_bytes;    /* nonzero: results of a stream have the picture as it is stored */
 } sns_embed_options;
 
 /* What became of one file; valid during the callback only. */
 typedef struct sns_embed_result {
-    size_t index;               /* into paths */
-    const char *path;           /* paths[index] */
+    size_t index;               /* into paths, or the place in the stream */
+    const char *path;           /* paths[index], or the item's name */
     sns_status status;          /* SNS_OK, or why this file has no vector (image.h's errors) */
     const char *message;        /* one line that names the file and the reason; "" when SNS_OK */
     const float *vector;        /* sns_model_dim(model) floats, length 1; NULL unless SNS_OK */
     size_t width_px, height_px; /* as decoded (a decoder may shrink); 0 unless SNS_OK */
+    int in_memory;              /* nonzero: not a file, path is only a name */
+    const void *bytes;          /* with keep_bytes, what a picture in memory consists of; or NULL */
+    size_t size;                /* of bytes */
 } sns_embed_result;
 
 /* Called on the thread that called sns_embed_files, once for each file, in the order of paths.
@@ -37,6 +41,33 @@ typedef sns_status sns_embed_fn(void *user, const sns_embed_result *result);
 SNS_API sns_status sns_embed_files(const sns_model *model, const char *const *paths, size_t n,
                                    const sns_embed_options *options, sns_embed_fn *callback,
                                    void *user, sns_error *err);
+
+/* One picture of a stream: a file or bytes. */
+typedef struct sns_embed_item {
+    char *name;        /* the file's path, or what messages call the bytes; NULL: the stream ends */
+    void *bytes;       /* NULL: read the file `name` */
+    size_t size;       /* of bytes */
+    sns_error problem; /* its code not SNS_OK: there is no picture, and this is why */
+} sns_embed_item;
+
+/* Where a stream of pictures comes from, for example sns_pictures (pictures.h). */
+typedef struct sns_embed_source {
+    /* Fill *item, which is zeroed; its name and bytes are malloc'd and change hands. Called by one
+     * thread at a time, but not always the same one. A failure ends the work; one picture's is an
+     * item with a problem. */
+    sns_status (*next)(void *user, sns_embed_item *item, sns_error *err);
+    /* Called when the work ends early, by any thread: a `next` that waits should soon return. NULL
+     * ok. */
+    void (*stop)(void *user);
+    void *user;
+} sns_embed_source;
+
+/* sns_embed_files for pictures whose number is not known beforehand: they are taken from the source
+ * as the work goes on, at most 2 * batch + threads ahead of the callback. Their bytes are freed
+ * when they are decoded, unless keep_bytes. Errors: also what `next` returned. */
+SNS_API sns_status sns_embed_stream(const sns_model *model, const sns_embed_source *source,
+                                    const sns_embed_options *options, sns_embed_fn *callback,
+                                    void *user, sns_error *err);
 
 /* Write n vectors as a NumPy array [n, dim] (.npy, little-endian float32). The file appears whole
  * or not at all. Errors: SNS_ARG, SNS_IO, SNS_NOMEM. */

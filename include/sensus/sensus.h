@@ -39,6 +39,7 @@
 #include <sensus/eval.h>
 #include <sensus/image.h>
 #include <sensus/model.h>
+#include <sensus/pictures.h>
 #include <sensus/probe.h>
 #include <sensus/relevance.h>
 #include <sensus/status.h>

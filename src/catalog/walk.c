@@ -17,12 +17,12 @@ typedef struct place {
     ino_t inode;
 } place;
 
-typedef struct walker {
+struct sns_walker {
     sns_walk *out;
     sns_names pending, links; /* folders still to visit: real ones, and those behind links */
     place *visited;           /* open addressing, inode 0 is free */
     size_t visited_count, visited_capacity;
-} walker;
+};
 
 bool sns_is_picture_name(const char *name) {
     static const char *const endings[] = {
@@ -101,7 +101,7 @@ static size_t find_place(const place *table, size_t capacity, place p) {
 }
 
 /* *fresh says whether the folder was not visited before; it counts as visited from now on. */
-static sns_status visit(walker *k, const struct stat *st, bool *fresh, sns_error *err) {
+static sns_status visit(sns_walker *k, const struct stat *st, bool *fresh, sns_error *err) {
     place p = {st->st_dev, st->st_ino ? st->st_ino : (ino_t)-1};
     if (2 * (k->visited_count + 1) > k->visited_capacity) {
         size_t capacity = k->visited_capacity ? k->visited_capacity * 2 : 64;
@@ -135,7 +135,7 @@ static sns_status take_hidden(sns_walk *w, const char *path, bool is_link, int w
 }
 
 /* One entry of a folder; takes ownership of path. */
-static sns_status take_entry(walker *k, char *path, sns_error *err) {
+static sns_status take_entry(sns_walker *k, char *path, sns_error *err) {
     struct stat link, st;
     sns_status status = SNS_OK;
     if (!path) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
@@ -158,7 +158,7 @@ static sns_status take_entry(walker *k, char *path, sns_error *err) {
 
 /* The entries of an open folder, whose number without hidden ones goes to *count. A folder that
  * fails in the middle counts as unread: what it did not list may still be there. */
-static sns_status read_entries(walker *k, DIR *dir, const char *path, size_t *count,
+static sns_status read_entries(sns_walker *k, DIR *dir, const char *path, size_t *count,
                                sns_error *err) {
     sns_status status = SNS_OK;
     while (!status) {
@@ -172,7 +172,7 @@ static sns_status read_entries(walker *k, DIR *dir, const char *path, size_t *co
     return status;
 }
 
-static sns_status read_folder(walker *k, const char *path, sns_error *err) {
+static sns_status read_folder(sns_walker *k, const char *path, sns_error *err) {
     struct stat st;
     bool fresh = false;
     size_t entries = 0;
@@ -190,17 +190,23 @@ static sns_status read_folder(walker *k, const char *path, sns_error *err) {
     return status;
 }
 
-static sns_status walk_pending(walker *k, sns_error *err) {
+static bool is_cancelled(const sns_walker *k) {
+    return k->out->cancel && *(const volatile int *)k->out->cancel;
+}
+
+/* One folder, real ones first; there is one. */
+static sns_status walk_one(sns_walker *k, sns_error *err) {
+    sns_names *from = k->pending.count ? &k->pending : &k->links;
+    char *path = from->items[--from->count];
+    sns_status status = is_cancelled(k) ? sns_fail(err, SNS_CANCELLED, "cancelled")
+                                        : read_folder(k, path, err);
+    free(path);
+    return status;
+}
+
+static sns_status walk_pending(sns_walker *k, sns_error *err) {
     sns_status status = SNS_OK;
-    while (!status && (k->pending.count || k->links.count)) {
-        sns_names *from = k->pending.count ? &k->pending : &k->links;
-        char *path = from->items[--from->count];
-        if (k->out->cancel && *(const volatile int *)k->out->cancel)
-            status = sns_fail(err, SNS_CANCELLED, "cancelled");
-        else
-            status = read_folder(k, path, err);
-        free(path);
-    }
+    while (!status && (k->pending.count || k->links.count)) status = walk_one(k, err);
     return status;
 }
 
@@ -227,7 +233,7 @@ static char *absolute(const char *given) {
     return result;
 }
 
-static sns_status take_given(walker *k, const char *given, sns_error *err) {
+static sns_status take_given(sns_walker *k, const char *given, sns_error *err) {
     struct stat st;
     sns_walk *w = k->out;
     int bad = stat(given, &st);
@@ -261,7 +267,7 @@ static void sort_files(sns_walk *w) {
 }
 
 sns_status sns_walk_paths(sns_walk *w, const char *const *paths, size_t n, sns_error *err) {
-    walker k = {.out = w};
+    sns_walker k = {.out = w};
     sns_status status = SNS_OK;
     for (size_t i = 0; i < n && !status; i++) status = take_given(&k, paths[i], err);
     if (!status) status = walk_pending(&k, err);
@@ -272,8 +278,63 @@ sns_status sns_walk_paths(sns_walk *w, const char *const *paths, size_t n, sns_e
     return status;
 }
 
-void sns_walk_free(sns_walk *w) {
+static void forget_files(sns_walk *w) {
     for (size_t i = 0; i < w->count; i++) free(w->files[i].path);
+    w->count = 0;
+}
+
+/* ---- a folder at a time ---- */
+
+sns_walker *sns_walker_new(sns_walk *out) {
+    sns_walker *k = calloc(1, sizeof *k);
+    if (k) k->out = out;
+    return k;
+}
+
+void sns_walker_free(sns_walker *k) {
+    if (!k) return;
+    sns_names_free(&k->pending);
+    sns_names_free(&k->links);
+    free(k->visited);
+    free(k);
+}
+
+sns_status sns_walker_add(sns_walker *k, const char *path, sns_error *err) {
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    return push_name(&k->pending, sns_strndup(path, n), err);
+}
+
+sns_status sns_walker_leave_out(sns_walker *k, const char *path, sns_error *err) {
+    struct stat st;
+    bool fresh;
+    return stat(path, &st) || !S_ISDIR(st.st_mode) ? SNS_OK : visit(k, &st, &fresh, err);
+}
+
+static int compare_down(const void *a, const void *b) {
+    return -strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names from `first` on, so that the last, which is taken next, is the smallest. */
+static void sort_down(sns_names *names, size_t first) {
+    if (names->count > first)
+        qsort(names->items + first, names->count - first, sizeof *names->items, compare_down);
+}
+
+sns_status sns_walker_step(sns_walker *k, bool *more, sns_error *err) {
+    forget_files(k->out);
+    *more = k->pending.count || k->links.count;
+    if (!*more) return SNS_OK;
+    if (!k->pending.count) sort_down(&k->links, 0);
+    size_t first = k->pending.count ? k->pending.count - 1 : 0;
+    sns_status status = walk_one(k, err);
+    sort_down(&k->pending, first);
+    sort_files(k->out);
+    return status;
+}
+
+void sns_walk_free(sns_walk *w) {
+    forget_files(w);
     free(w->files);
     sns_names_free(&w->roots);
     sns_names_free(&w->unread);

@@ -33,6 +33,20 @@ typedef struct sns_walk {
  * always. */
 sns_status sns_walk_paths(sns_walk *w, const char *const *paths, size_t n, sns_error *err);
 void sns_walk_free(sns_walk *w);
+
+/* The same a folder at a time, for trees that are too large to be listed first. */
+typedef struct sns_walker sns_walker;
+/* Files and problems go to *out, which outlives the walker. NULL: no memory. */
+sns_walker *sns_walker_new(sns_walk *out);
+void sns_walker_free(sns_walker *k); /* NULL is fine */
+/* Later visit a folder and those below it; files are named below `path` as it is given. Errors:
+ * SNS_NOMEM. */
+sns_status sns_walker_add(sns_walker *k, const char *path, sns_error *err);
+/* The folder of this path, if there is one, and what is below it is not visited. */
+sns_status sns_walker_leave_out(sns_walker *k, const char *path, sns_error *err);
+/* The next folder's files, sorted, in place of those of the one before; a folder comes before those
+ * in it. *more <- false: there was none left. Errors: SNS_NOMEM, SNS_CANCELLED. */
+sns_status sns_walker_step(sns_walker *k, bool *more, sns_error *err);
 /* Was this path found? */
 bool sns_walk_has(const sns_walk *w, const char *path);
 /* Append a copy. Errors: SNS_NOMEM. */

@@ -1,4 +1,4 @@
-/* embed_files.c - sns_embed_files: the pipeline with a model as its encoder. */
+/* embed_files.c - sns_embed_files, sns_embed_stream: the pipeline with a model as its encoder. */
 #include "embed/pipeline.h"
 #include "base/error.h"
 
@@ -17,22 +17,42 @@ static sns_status encode(void *user, const float *in, size_t n, float *out, sns_
     return sns_encode_pixels(b->session, in, n, out, err);
 }
 
+/* The encoder of a model; the session in *b is to be freed. */
+static sns_status bind(const sns_model *model, bound_model *b, sns_encoder *out, sns_error *err) {
+    size_t px = sns_model_image_px(model);
+    if (!px) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
+    *b = (bound_model){model, NULL};
+    *out = (sns_encoder){.user = b,
+                         .target_px = px,
+                         .pixels = 3 * px * px,
+                         .dim = sns_model_dim(model),
+                         .prepare = prepare,
+                         .encode = encode};
+    return sns_session_new(model, &b->session, err);
+}
+
 sns_status sns_embed_files(const sns_model *model, const char *const *paths, size_t n,
                            const sns_embed_options *options, sns_embed_fn *callback, void *user,
                            sns_error *err) {
     if (!model || !callback) return sns_fail(err, SNS_ARG, "embed: no model or callback");
-    size_t px = sns_model_image_px(model);
-    if (!px) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
-    bound_model b = {model, NULL};
-    sns_status s = sns_session_new(model, &b.session, err);
+    bound_model b;
+    sns_encoder encoder;
+    sns_status s = bind(model, &b, &encoder, err);
     if (s) return s;
-    const sns_encoder encoder = {.user = &b,
-                                 .target_px = px,
-                                 .pixels = 3 * px * px,
-                                 .dim = sns_model_dim(model),
-                                 .prepare = prepare,
-                                 .encode = encode};
     s = sns_pipeline_run(&encoder, paths, n, options, callback, user, err);
+    sns_session_free(b.session);
+    return s;
+}
+
+sns_status sns_embed_stream(const sns_model *model, const sns_embed_source *source,
+                            const sns_embed_options *options, sns_embed_fn *callback, void *user,
+                            sns_error *err) {
+    if (!model || !callback) return sns_fail(err, SNS_ARG, "embed: no model or callback");
+    bound_model b;
+    sns_encoder encoder;
+    sns_status s = bind(model, &b, &encoder, err);
+    if (s) return s;
+    s = sns_pipeline_stream(&encoder, source, 0, options, callback, user, err);
     sns_session_free(b.session);
     return s;
 }

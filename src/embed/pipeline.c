@@ -1,23 +1,33 @@
-/* pipeline.c - the stages of sns_embed_files.
+/* pipeline.c - the stages of sns_embed_files and sns_embed_stream.
  *
- *     threads:  claim the next path -> decode -> prepare -> its slot
+ *     threads:  take the source's next item -> decode -> prepare -> its slot
  *     caller:   wait for a batch of slots -> gather the good ones -> encode -> callback in order
  *
- * Path i uses slot i mod capacity, so order costs nothing, and a thread that is `capacity` paths
+ * Item i uses slot i mod capacity, so order costs nothing, and a thread that is `capacity` items
  * ahead of what was delivered waits: memory is bounded and a slow encoder slows the decoders. A
- * batch is always the same `batch` consecutive paths (less the bad ones), whatever the number of
- * threads, so results do not depend on it. */
+ * batch is always the same `batch` consecutive items (less the bad ones), whatever the number of
+ * threads, so results do not depend on it.
+ *
+ * Two locks: `taking` is held by the one thread that is at the source, which may wait there for
+ * long (a command, a terminal); `lock` is for the state and never held while waiting for anything
+ * else. */
 #include "embed/pipeline.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/strbuf.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-enum { DEFAULT_BATCH = 32, MAX_BATCH = 1024, MAX_THREADS = 256 };
+enum { DEFAULT_BATCH = 32, MAX_BATCH = 1024, MAX_THREADS = 256, LOOK_MS = 100 };
 
 typedef struct slot {
     bool ready;
+    sns_embed_item item;
+    int in_memory;
     sns_error error; /* code SNS_OK: pixels hold a prepared picture */
     size_t width_px, height_px;
     float *pixels;
@@ -25,19 +35,22 @@ typedef struct slot {
 
 typedef struct pipeline {
     const sns_encoder *encoder;
-    const char *const *paths;
-    size_t n, batch, capacity;
+    const sns_embed_source *source;
+    size_t batch, capacity;
     sns_image_options image;
     const int *cancel;
+    bool keep_bytes;
     slot *slots;
     float *in, *out; /* one batch */
     pthread_t threads[MAX_THREADS];
     size_t thread_count;
 
+    pthread_mutex_t taking;
     pthread_mutex_t lock; /* of what follows, and of slot.ready */
     pthread_cond_t may_claim, became_ready;
     size_t next, delivered;
-    bool stop;
+    bool stop, ended;  /* ended: the source has no more */
+    sns_error failure; /* of the source */
 } pipeline;
 
 /* ---- the decoding threads ------------------------------------------------------------------- */
@@ -46,40 +59,87 @@ static bool cancelled(const pipeline *p) {
     return p->cancel && __atomic_load_n(p->cancel, __ATOMIC_RELAXED);
 }
 
-static void fill_slot(const pipeline *p, const char *path, slot *s) {
+static sns_status load(const pipeline *p, slot *s, sns_image *image) {
+    const sns_embed_item *it = &s->item;
+    return it->bytes ? sns_image_decode(it->bytes, it->size, it->name, &p->image, image, &s->error)
+                     : sns_image_load(it->name, &p->image, image, &s->error);
+}
+
+static void drop_bytes(slot *s) {
+    free(s->item.bytes);
+    s->item.bytes = NULL;
+    s->item.size = 0;
+}
+
+static void fill_slot(const pipeline *p, slot *s) {
     sns_image image = {0};
-    s->error = (sns_error){0};
+    const char *name = s->item.name;
+    s->error = s->item.problem;
     s->width_px = s->height_px = 0;
-    sns_status status = SNS_OK;
+    s->in_memory = s->item.bytes != NULL;
+    sns_status status = s->error.code;
     if (!s->pixels) s->pixels = sns_aligned_alloc(p->encoder->pixels * sizeof(float));
-    if (!s->pixels) status = sns_fail(&s->error, SNS_NOMEM, "%s: no memory", path);
-    if (!status) status = sns_image_load(path, &p->image, &image, &s->error);
+    if (!s->pixels) status = sns_fail(&s->error, SNS_NOMEM, "%s: no memory", name);
+    if (!status) status = load(p, s, &image);
     if (!status) {
         status = p->encoder->prepare(p->encoder->user, &image, s->pixels, &s->error);
-        if (status) sns_fail_in(&s->error, status, path);
+        if (status) sns_fail_in(&s->error, status, name);
         s->width_px = image.width_px;
         s->height_px = image.height_px;
     }
     s->error.code = status;
+    if (!p->keep_bytes) drop_bytes(s);
     sns_image_free(&image);
+}
+
+/* Wait until there is a free slot; false when no more is to be taken. */
+static bool wait_room(pipeline *p) {
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && !p->ended && p->next >= p->delivered + p->capacity)
+        pthread_cond_wait(&p->may_claim, &p->lock);
+    if (cancelled(p)) p->stop = true;
+    bool room = !p->stop && !p->ended;
+    pthread_mutex_unlock(&p->lock);
+    return room;
+}
+
+/* The next item, in its slot; NULL at the end. */
+static slot *claim(pipeline *p) {
+    slot *s = NULL;
+    sns_error err;
+    pthread_mutex_lock(&p->taking);
+    if (wait_room(p)) {
+        s = &p->slots[p->next % p->capacity];
+        s->item = (sns_embed_item){0};
+        sns_status status = p->source->next(p->source->user, &s->item, &err);
+        pthread_mutex_lock(&p->lock);
+        if (status && !p->stop) {
+            p->failure = err;
+            p->failure.code = status;
+            p->stop = true;
+        }
+        if (status || !s->item.name) {
+            p->ended = true;
+            s = NULL;
+        } else {
+            p->next++;
+        }
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&p->taking);
+    return s;
 }
 
 static void *decode_thread(void *arg) {
     pipeline *p = arg;
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        while (!p->stop && p->next < p->n && p->next >= p->delivered + p->capacity)
-            pthread_cond_wait(&p->may_claim, &p->lock);
-        if (cancelled(p)) p->stop = true;
-        if (p->stop || p->next >= p->n) break;
-        size_t i = p->next++;
-        pthread_mutex_unlock(&p->lock);
-        slot *s = &p->slots[i % p->capacity];
-        fill_slot(p, p->paths[i], s);
+    for (slot *s; (s = claim(p));) {
+        fill_slot(p, s);
         pthread_mutex_lock(&p->lock);
         s->ready = true;
         pthread_cond_signal(&p->became_ready);
+        pthread_mutex_unlock(&p->lock);
     }
+    pthread_mutex_lock(&p->lock);
     pthread_cond_signal(&p->became_ready);
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -87,17 +147,34 @@ static void *decode_thread(void *arg) {
 
 /* ---- the caller's thread -------------------------------------------------------------------- */
 
-/* Wait for path i; false when the work was cancelled. */
-static bool wait_ready(pipeline *p, size_t i) {
+typedef enum wait_result { READY, NO_MORE, STOPPED } wait_result;
+
+/* Wait for item i. A thread may be waiting at the source, so the flag is looked at from here too.
+ */
+static wait_result wait_ready(pipeline *p, size_t i) {
     pthread_mutex_lock(&p->lock);
     const slot *s = &p->slots[i % p->capacity];
-    while (!s->ready && !p->stop) pthread_cond_wait(&p->became_ready, &p->lock);
-    bool ready = s->ready && !cancelled(p);
+    while (!s->ready && !p->stop && !(p->ended && i >= p->next) && !cancelled(p)) {
+        struct timespec t;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_nsec += LOOK_MS * 1000000L;
+        t.tv_sec += t.tv_nsec / 1000000000;
+        t.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&p->became_ready, &p->lock, &t);
+    }
+    wait_result r = cancelled(p) ? STOPPED : s->ready ? READY : p->stop ? STOPPED : NO_MORE;
     pthread_mutex_unlock(&p->lock);
-    return ready;
+    return r;
+}
+
+static void free_item(slot *s) {
+    free(s->item.name);
+    s->item.name = NULL;
+    drop_bytes(s);
 }
 
 static void release(pipeline *p, size_t first, size_t count) {
+    for (size_t i = first; i < first + count; i++) free_item(&p->slots[i % p->capacity]);
     pthread_mutex_lock(&p->lock);
     for (size_t i = first; i < first + count; i++) p->slots[i % p->capacity].ready = false;
     p->delivered = first + count;
@@ -112,12 +189,15 @@ static sns_status deliver(const pipeline *p, size_t first, size_t count, sns_emb
         const slot *s = &p->slots[i % p->capacity];
         bool ok = s->error.code == SNS_OK;
         sns_embed_result result = {.index = i,
-                                   .path = p->paths[i],
+                                   .path = s->item.name,
                                    .status = s->error.code,
                                    .message = ok ? "" : s->error.message,
                                    .vector = ok ? vector : NULL,
                                    .width_px = ok ? s->width_px : 0,
-                                   .height_px = ok ? s->height_px : 0};
+                                   .height_px = ok ? s->height_px : 0,
+                                   .in_memory = s->in_memory,
+                                   .bytes = s->item.bytes,
+                                   .size = s->item.size};
         sns_status status = callback(user, &result);
         if (status) return status;
         if (ok) vector += p->encoder->dim;
@@ -125,12 +205,24 @@ static sns_status deliver(const pipeline *p, size_t first, size_t count, sns_emb
     return SNS_OK;
 }
 
-static sns_status run_batch(pipeline *p, size_t first, size_t count, sns_embed_fn *callback,
+/* Why there is no picture: the source failed, or the caller wants no more. */
+static sns_status stopped(pipeline *p, sns_error *err) {
+    pthread_mutex_lock(&p->lock);
+    const sns_error failure = p->failure;
+    pthread_mutex_unlock(&p->lock);
+    return failure.code ? sns_fail(err, failure.code, "%s", failure.message)
+                        : sns_fail(err, SNS_CANCELLED, "cancelled");
+}
+
+/* *count <- how many were delivered: p->batch, or less at the end. */
+static sns_status run_batch(pipeline *p, size_t first, size_t *count, sns_embed_fn *callback,
                             void *user, sns_error *err) {
     size_t good = 0, pixels = p->encoder->pixels;
-    for (size_t i = first; i < first + count; i++) {
-        if (!wait_ready(p, i)) return sns_fail(err, SNS_CANCELLED, "cancelled");
-        const slot *s = &p->slots[i % p->capacity];
+    for (*count = 0; *count < p->batch; ++*count) {
+        wait_result r = wait_ready(p, first + *count);
+        if (r == STOPPED) return stopped(p, err);
+        if (r == NO_MORE) break;
+        const slot *s = &p->slots[(first + *count) % p->capacity];
         if (s->error.code == SNS_OK)
             memcpy(p->in + good++ * pixels, s->pixels, pixels * sizeof(float));
     }
@@ -138,9 +230,9 @@ static sns_status run_batch(pipeline *p, size_t first, size_t count, sns_embed_f
         sns_status s = p->encoder->encode(p->encoder->user, p->in, good, p->out, err);
         if (s) return s;
     }
-    sns_status s = deliver(p, first, count, callback, user);
+    sns_status s = deliver(p, first, *count, callback, user);
     if (s) return sns_fail(err, s, "%s", sns_status_text(s));
-    release(p, first, count);
+    release(p, first, *count);
     return SNS_OK;
 }
 
@@ -177,50 +269,85 @@ static sns_status start_threads(pipeline *p, size_t wanted, sns_error *err) {
 static void finish(pipeline *p) {
     pthread_mutex_lock(&p->lock);
     p->stop = true;
+    bool early = !p->ended;
     pthread_cond_broadcast(&p->may_claim);
     pthread_mutex_unlock(&p->lock);
+    if (early && p->source->stop) p->source->stop(p->source->user);
     for (size_t i = 0; i < p->thread_count; i++) pthread_join(p->threads[i], NULL);
-    for (size_t i = 0; p->slots && i < p->capacity; i++) sns_aligned_free(p->slots[i].pixels);
+    for (size_t i = 0; p->slots && i < p->capacity; i++) {
+        free_item(&p->slots[i]);
+        sns_aligned_free(p->slots[i].pixels);
+    }
     free(p->slots);
     sns_aligned_free(p->in);
     sns_aligned_free(p->out);
     pthread_cond_destroy(&p->may_claim);
     pthread_cond_destroy(&p->became_ready);
     pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->taking);
 }
 
-sns_status sns_pipeline_run(const sns_encoder *encoder, const char *const *paths, size_t n,
-                            const sns_embed_options *options, sns_embed_fn *callback, void *user,
-                            sns_error *err) {
+sns_status sns_pipeline_stream(const sns_encoder *encoder, const sns_embed_source *source,
+                               size_t most, const sns_embed_options *options,
+                               sns_embed_fn *callback, void *user, sns_error *err) {
     const sns_embed_options defaults = {0}, *o = options ? options : &defaults;
-    if (!encoder || !encoder->pixels || !encoder->dim || (n && !paths) || !callback)
-        return sns_fail(err, SNS_ARG, "embed: no encoder, paths or callback");
+    if (!encoder || !encoder->pixels || !encoder->dim || !source || !callback)
+        return sns_fail(err, SNS_ARG, "embed: no encoder, pictures or callback");
     if (o->batch > MAX_BATCH || o->threads > MAX_THREADS)
         return sns_fail(err, SNS_ARG, "embed: at most %d pictures in a batch, %d threads",
                         MAX_BATCH, MAX_THREADS);
-    if (!n) return SNS_OK;
-    size_t threads = o->threads ? o->threads : processor_count();
-    threads = at_most(at_most(threads, MAX_THREADS), n);
-    size_t batch = at_most(o->batch ? o->batch : DEFAULT_BATCH, n);
+    size_t threads = at_most(o->threads ? o->threads : processor_count(), MAX_THREADS);
+    size_t batch = o->batch ? o->batch : DEFAULT_BATCH, count;
+    if (most) threads = at_most(threads, most), batch = at_most(batch, most);
     pipeline *p = calloc(1, sizeof *p);
     if (!p) return sns_fail(err, SNS_NOMEM, "no memory");
     *p = (pipeline){.encoder = encoder,
-                    .paths = paths,
-                    .n = n,
+                    .source = source,
                     .batch = batch,
-                    .capacity = at_most(2 * batch + threads, n),
+                    .capacity = 2 * batch + threads,
                     .cancel = o->cancel,
+                    .keep_bytes = o->keep_bytes,
+                    .taking = PTHREAD_MUTEX_INITIALIZER,
                     .lock = PTHREAD_MUTEX_INITIALIZER,
                     .may_claim = PTHREAD_COND_INITIALIZER,
                     .became_ready = PTHREAD_COND_INITIALIZER};
     p->image.exact = o->exact;
     p->image.max_pixels = o->max_pixels;
     p->image.target_px = encoder->target_px;
+    if (most) p->capacity = at_most(p->capacity, most);
     sns_status s = allocate(p, err);
     if (!s) s = start_threads(p, threads, err);
-    for (size_t first = 0; !s && first < n; first += batch)
-        s = run_batch(p, first, at_most(batch, n - first), callback, user, err);
+    for (size_t first = 0; !s; first += count) {
+        s = run_batch(p, first, &count, callback, user, err);
+        if (count < batch) break;
+    }
     finish(p);
     free(p);
     return s;
+}
+
+/* ---- a list of paths ------------------------------------------------------------------------ */
+
+typedef struct path_list {
+    const char *const *paths;
+    size_t n, at;
+} path_list;
+
+static sns_status next_path(void *user, sns_embed_item *item, sns_error *err) {
+    path_list *l = user;
+    if (l->at == l->n) return SNS_OK;
+    item->name = sns_strdup(l->paths[l->at]);
+    if (!item->name) return sns_fail(err, SNS_NOMEM, "%s: no memory", l->paths[l->at]);
+    l->at++;
+    return SNS_OK;
+}
+
+sns_status sns_pipeline_run(const sns_encoder *encoder, const char *const *paths, size_t n,
+                            const sns_embed_options *options, sns_embed_fn *callback, void *user,
+                            sns_error *err) {
+    if (n && !paths) return sns_fail(err, SNS_ARG, "embed: no paths");
+    if (!n) return SNS_OK;
+    path_list list = {paths, n, 0};
+    const sns_embed_source source = {.next = next_path, .user = &list};
+    return sns_pipeline_stream(encoder, &source, n, options, callback, user, err);
 }

@@ -14,6 +14,10 @@ typedef struct sns_encoder {
     sns_status (*encode)(void *user, const float *in, size_t n, float *out, sns_error *err);
 } sns_encoder;
 
+/* See sns_embed_stream. most: how many pictures there are at most; 0: unknown. */
+sns_status sns_pipeline_stream(const sns_encoder *encoder, const sns_embed_source *source,
+                               size_t most, const sns_embed_options *options,
+                               sns_embed_fn *callback, void *user, sns_error *err);
 /* See sns_embed_files. */
 sns_status sns_pipeline_run(const sns_encoder *encoder, const char *const *paths, size_t n,
                             const sns_embed_options *options, sns_embed_fn *callback, void *user,

@@ -14,7 +14,7 @@ void sns_name_list_free(sns_name_list *list) {
     *list = (sns_name_list){0};
 }
 
-static sns_status add_name(sns_name_list *list, const char *name, sns_error *err) {
+sns_status sns_name_list_add(sns_name_list *list, const char *name, sns_error *err) {
     if (list->count >= SNS_NAMES_MAX)
         return sns_fail(err, SNS_LIMIT, "%.100s: more than %d names", name, SNS_NAMES_MAX);
     if (list->count == list->capacity) {
@@ -102,7 +102,7 @@ static sns_status expand(const char *done, const char *rest, sns_name_list *out,
         sns_strbuf name = {0};
         sns_strbuf_printf(&name, "%s%s", done, rest);
         sns_status s = name.failed ? sns_fail(err, SNS_NOMEM, "no memory for a list of names")
-                                   : add_name(out, name.data, err);
+                                   : sns_name_list_add(out, name.data, err);
         sns_strbuf_free(&name);
         return s;
     }
@@ -125,14 +125,16 @@ sns_status sns_brace_expand(const char *pattern, sns_name_list *out, sns_error *
 
 static sns_status match_files(const char *pattern, sns_name_list *out, sns_error *err) {
     glob_t found = {0};
-    if (sns_bytes_is_pipe(pattern) || !strpbrk(pattern, "*?[")) return add_name(out, pattern, err);
+    if (sns_bytes_is_pipe(pattern) || !strpbrk(pattern, "*?["))
+        return sns_name_list_add(out, pattern, err);
     int r = glob(pattern, 0, NULL, &found);
     sns_status s = SNS_OK;
     if (r == GLOB_NOMATCH)
         s = sns_fail(err, SNS_MISSING, "%s: no file matches", pattern);
     else if (r)
         s = sns_fail(err, SNS_IO, "%s: cannot list the files", pattern);
-    for (size_t i = 0; !s && i < found.gl_pathc; i++) s = add_name(out, found.gl_pathv[i], err);
+    for (size_t i = 0; !s && i < found.gl_pathc; i++)
+        s = sns_name_list_add(out, found.gl_pathv[i], err);
     globfree(&found);
     return s;
 }

@@ -23,5 +23,7 @@ sns_status sns_brace_expand(const char *pattern, sns_name_list *out, sns_error *
  * SNS_IO. */
 sns_status sns_name_list_expand(const char *const *patterns, size_t n, sns_name_list *out,
                                 sns_error *err);
+/* Append a copy. Errors: SNS_LIMIT, SNS_NOMEM. */
+sns_status sns_name_list_add(sns_name_list *list, const char *name, sns_error *err);
 void sns_name_list_free(sns_name_list *list);
 #endif

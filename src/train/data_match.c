@@ -81,8 +81,7 @@ static uint64_t cosine_bits(const uint8_t *rgb) {
     return bits;
 }
 
-static sns_status prepare(void *user, const sns_image *image, void *result, sns_error *err) {
-    (void)user;
+static sns_status prepare(const sns_image *image, void *result, sns_error *err) {
     enum { CELL = SIDE / SMALL };
     print *p = result;
     uint8_t rgb[SIDE * SIDE * 3];
@@ -228,8 +227,7 @@ sns_status sns_data_find_matches(const sns_data_options *a, const sns_data_optio
     found *list = NULL;
     size_t skipped[4] = {0};
     *out = (sns_data_matches){0};
-    sns_scan_work work = {
-        .prepare = prepare, .result_size = sizeof(print), .take = take, .user = &all};
+    sns_scan_work work = {prepare, sizeof(print), take, &all};
     sns_status s = sns_scan_decoded(a, &work, &skipped[0], &skipped[1], err);
     out->samples_a = all.count;
     if (!s && b && all.count) {

@@ -134,12 +134,11 @@ static void decode_one(portion *p, size_t i) {
     sns_image image = {0};
     sns_error *why = &p->why[i];
     *why = (sns_error){0};
-    const sns_image_options options = {.target_px = p->work->target_px};
+    const sns_image_options options = {0};
     sns_status st = pair->bytes ? sns_image_decode(pair->bytes, pair->size, pair->name, &options,
                                                    &image, why)
                                 : sns_image_load(pair->name, &options, &image, why);
-    if (!st)
-        st = p->work->prepare(p->work->user, &image, p->results + i * p->work->result_size, why);
+    if (!st) st = p->work->prepare(&image, p->results + i * p->work->result_size, why);
     sns_image_free(&image);
     why->code = st;
 }

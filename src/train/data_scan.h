@@ -14,9 +14,8 @@ sns_status sns_scan(const sns_data_options *o, sns_scan_fn *fn, void *fn_user, s
 /* The same with every picture decoded, several at a time. */
 typedef struct sns_scan_work {
     /* On any thread: what is wanted of a picture goes to result [result_size]. */
-    sns_status (*prepare)(void *user, const sns_image *image, void *result, sns_error *err);
+    sns_status (*prepare)(const sns_image *image, void *result, sns_error *err);
     size_t result_size;
-    size_t target_px; /* decoders may shrink to twice this (image.h); 0: full size */
     /* In order; result NULL: the picture cannot be read, which was told to warn. */
     sns_status (*take)(void *user, sns_pair *pair, const sns_dataset *langs, const void *result,
                        sns_error *err);

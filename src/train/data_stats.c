@@ -76,9 +76,7 @@ static sns_data_lang *find_lang(counter *c, const char *name) {
     return l;
 }
 
-static sns_status measure_picture(void *user, const sns_image *image, void *result,
-                                  sns_error *err) {
-    (void)user;
+static sns_status measure_picture(const sns_image *image, void *result, sns_error *err) {
     (void)err;
     *(size_px *)result = (size_px){image->width_px, image->height_px};
     return SNS_OK;
@@ -118,8 +116,7 @@ static int by_captions(const void *a, const void *b) {
 sns_status sns_data_measure(const sns_data_options *o, sns_data_stats *out, sns_error *err) {
     counter c = {.out = out};
     *out = (sns_data_stats){0};
-    sns_scan_work work = {
-        .prepare = measure_picture, .result_size = sizeof(size_px), .take = take, .user = &c};
+    sns_scan_work work = {measure_picture, sizeof(size_px), take, &c};
     sns_status s = sns_scan_decoded(o, &work, &out->skipped, &out->unreadable, err);
     free(c.concepts);
     if (s)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "embed/pipeline.h"
 #include "tool.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -198,12 +199,135 @@ static void missing_files_and_folders(void **state) {
     assert_int_equal(log.calls, 0);
 }
 
+/* ---- streams ---- */
+
+enum { ITEMS = 50, HOLE = 17 };
+
+/* ITEMS pictures in memory, one of which the source has to give up; then `answer`. */
+typedef struct stream {
+    size_t at, stops, last;
+    sns_status answer;
+    bool waits;
+    volatile int stopped;
+} stream;
+
+static sns_status next_item(void *user, sns_embed_item *item, sns_error *err) {
+    stream *s = user;
+    if (s->at == s->last) {
+        while (s->waits && !__atomic_load_n(&s->stopped, __ATOMIC_RELAXED)) usleep(1000);
+        return s->answer ? sns_fail(err, s->answer, "the source") : SNS_OK;
+    }
+    char name[32];
+    snprintf(name, sizeof name, "item %zu", s->at);
+    item->name = strdup(name);
+    if (s->at == HOLE) {
+        item->problem.code = SNS_MISSING;
+        snprintf(item->problem.message, sizeof item->problem.message, "no item %d", HOLE);
+    } else {
+        item->size = 11 + 12;
+        item->bytes = malloc(item->size);
+        memcpy(item->bytes, "P6 2 2 255\n", 11);
+        memset((char *)item->bytes + 11, (int)s->at * 5, 12);
+    }
+    s->at++;
+    return SNS_OK;
+}
+
+static void stop_items(void *user) {
+    stream *s = user;
+    s->stops++;
+    __atomic_store_n(&s->stopped, 1, __ATOMIC_RELAXED);
+}
+
+typedef struct stream_log {
+    size_t count, with_bytes, end_at;
+} stream_log;
+
+static sns_status receive_item(void *user, const sns_embed_result *r) {
+    stream_log *log = user;
+    char name[32];
+    snprintf(name, sizeof name, "item %zu", r->index);
+    assert_int_equal(r->index, log->count++);
+    assert_string_equal(r->path, name);
+    log->with_bytes += r->bytes != NULL;
+    if (r->index == HOLE) {
+        assert_int_equal(r->status, SNS_MISSING);
+        assert_string_equal(r->message, "no item 17");
+    } else if (r->index == 40) {
+        assert_int_equal(r->status, SNS_SHAPE);
+    } else {
+        assert_true(r->in_memory && r->vector[0] == (float)(r->index * 5));
+    }
+    return log->end_at && r->index == log->end_at ? SNS_LIMIT : SNS_OK;
+}
+
+static sns_status run_stream(stream *s, stream_log *log, sns_embed_options o, sns_error *err) {
+    encoder_log encoded = {0};
+    sns_encoder e = encoder_of(&encoded);
+    const sns_embed_source source = {next_item, stop_items, s};
+    return sns_pipeline_stream(&e, &source, 0, &o, receive_item, log, err);
+}
+
+static void *set_later(void *flag) {
+    usleep(50000);
+    __atomic_store_n((int *)flag, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void streams_come_in_order(void **state) {
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        for (size_t batch = 1; batch <= 60; batch += 7) {
+            for (size_t last = 0; last <= ITEMS; last += 25) {
+                stream s = {.last = last};
+                stream_log log = {0};
+                sns_embed_options o = {
+                    .threads = threads, .batch = batch, .keep_bytes = last == 25};
+                assert_int_equal(run_stream(&s, &log, o, NULL), SNS_OK);
+                assert_int_equal(log.count, last);
+                assert_int_equal(log.with_bytes, last == 25 ? 24 : 0);
+                assert_int_equal(s.stops, 0);
+            }
+        }
+    }
+}
+
+static void a_failing_source_ends_the_work(void **state) {
+    (void)state;
+    stream s = {.last = 20, .answer = SNS_IO};
+    stream_log log = {0};
+    sns_error err;
+    assert_int_equal(run_stream(&s, &log, (sns_embed_options){.batch = 4}, &err), SNS_IO);
+    assert_string_equal(err.message, "the source");
+}
+
+/* A source that waits for more does not keep the work from ending. */
+static void a_waiting_source_is_stopped(void **state) {
+    (void)state;
+    stream s = {.last = 20, .answer = SNS_CANCELLED, .waits = true};
+    stream_log log = {.end_at = 5};
+    assert_int_equal(run_stream(&s, &log, (sns_embed_options){.batch = 4}, NULL), SNS_LIMIT);
+    assert_int_equal(s.stops, 1);
+    int flag = 0;
+    s = (stream){.last = 20, .answer = SNS_CANCELLED, .waits = true};
+    log = (stream_log){0};
+    pthread_t setter;
+    assert_int_equal(pthread_create(&setter, NULL, set_later, &flag), 0);
+    assert_int_equal(run_stream(&s, &log, (sns_embed_options){.batch = 4, .cancel = &flag}, NULL),
+                     SNS_CANCELLED);
+    pthread_join(setter, NULL);
+    assert_int_equal(s.stops, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(results_come_in_order),
                                        cmocka_unit_test(callback_ends_the_work),
                                        cmocka_unit_test(flag_cancels),
                                        cmocka_unit_test(encoder_failure_is_the_answer),
                                        cmocka_unit_test(wrong_arguments_are_refused),
-                                       cmocka_unit_test(missing_files_and_folders)};
+                                       cmocka_unit_test(missing_files_and_folders),
+                                       cmocka_unit_test(streams_come_in_order),
+                                       cmocka_unit_test(a_failing_source_ends_the_work),
+                                       cmocka_unit_test(a_waiting_source_is_stopped)};
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
