@@ -1,6 +1,6 @@
 /* bench_kernel.c - the speed of every kernel of every variant that this processor has, one thread.
  *
- *   bench_kernel [VARIANT]...     default: ref avx2 avx512; best: what sensus would use
+ *   bench_kernel [VARIANT]...     default: ref avx2 avx512 neon; best: what sensus would use
  *
  * Arithmetic-bound kernels in GFLOP/s (attention by its products alone: 4 T^2 D forward, 10 T^2 D
  * backward, half when causal), the others in GB/s read and written. Each number is the best of
@@ -154,7 +154,7 @@ static void bench_variant(bench *b) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const all[] = {"ref", "avx2", "avx512"};
+    static const char *const all[] = {"ref", "avx2", "avx512", "neon"};
     bench b = {0};
     float **buffers[] = {&b.a, &b.b, &b.c, &b.d, &b.e, &b.f};
     sns_rng rng;
@@ -164,7 +164,7 @@ int main(int argc, char **argv) {
         if (!(*buffers[i] = sns_aligned_alloc(FLOATS * sizeof(float)))) return 1;
         for (size_t j = 0; j < FLOATS; j++) (*buffers[i])[j] = (float)sns_rng_uniform(&rng) - 0.3f;
     }
-    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 3); i++) {
+    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 4); i++) {
         const char *name = argc > 1 ? argv[i + 1] : all[i];
         b.k = strcmp(name, "best") ? sns_kernels_named(name) : sns_kernels_get();
         if (b.k) bench_variant(&b);

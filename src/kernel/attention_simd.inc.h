@@ -67,14 +67,15 @@ static void product(float *c, size_t c_row, bool accumulate, const float *a, siz
 /* x [T, D] by stride to strips of x^T. Lanes beyond T repeat the last row. */
 static void pack_transposed(float *strips, size_t strip, const float *x, size_t stride, size_t T,
                             size_t D) {
-    for (size_t j = 0; j < vectors_of(T) * VF_LANES; j += 8) {
-        const float *row[8];
+    for (size_t j = 0; j < vectors_of(T) * VF_LANES; j += VF_SQUARE) {
+        const float *row[VF_SQUARE];
         float *to = strips + j / VF_LANES * strip + j % VF_LANES;
         size_t d = 0;
-        for (size_t r = 0; r < 8; r++) row[r] = x + (j + r < T ? j + r : T - 1) * stride;
-        for (; d + 8 <= D; d += 8) transpose8(to + d * VF_LANES, VF_LANES, row, d);
+        for (size_t r = 0; r < VF_SQUARE; r++) row[r] = x + (j + r < T ? j + r : T - 1) * stride;
+        for (; d + VF_SQUARE <= D; d += VF_SQUARE)
+            transpose_square(to + d * VF_LANES, VF_LANES, row, d);
         for (; d < D; d++)
-            for (size_t r = 0; r < 8; r++) to[d * VF_LANES + r] = row[r][d];
+            for (size_t r = 0; r < VF_SQUARE; r++) to[d * VF_LANES + r] = row[r][d];
     }
 }
 
