@@ -21,6 +21,9 @@ typedef struct sns_adamw_step {
     float grad_scale;               /* every gradient is multiplied by this first (clipping) */
 } sns_adamw_step;
 
+/* The tile of a matrix product. */
+enum { SNS_GEMM_ROWS = 6, SNS_GEMM_COLS = 16 };
+
 typedef struct sns_kernels {
     const char *name; /* "ref", "avx2", "avx512", "neon" */
 
@@ -53,6 +56,10 @@ typedef struct sns_kernels {
     void (*layernorm_backward)(float *dx, float *dgain, float *dbias, const float *dy,
                                const float *x, const float *mean, const float *rstd,
                                const float *gain, size_t rows, size_t C);
+
+    /* C [6, 16] += A^T B, A [K, 6] and B [K, 16] dense, C's rows `stride` floats apart: what
+     * matrix products are made of where oneDNN is absent. 1e-5 */
+    void (*gemm_tile)(float *C, size_t stride, const float *A, const float *B, size_t K);
 
     /* In-place softmax of one row, max subtracted; returns log(sum(exp(x))). 1e-6 */
     float (*softmax_row)(float *x, size_t n);

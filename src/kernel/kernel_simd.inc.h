@@ -344,6 +344,7 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .act_backward = act_backward,
     .layernorm_forward = layernorm_forward,
     .layernorm_backward = layernorm_backward,
+    .gemm_tile = gemm_tile,
     .softmax_row = softmax_row,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
