@@ -19,7 +19,7 @@ test:
 	@tools/run_tests.sh $(BUILD) fast
 
 test-long:
-	@tools/setup.sh build test fuzz
+	@tools/setup.sh build test fuzz arm64
 	@tools/run_tests.sh $(BUILD) long
 
 lint:
