@@ -60,6 +60,9 @@ static void run_gelu_back(bench *b) {
 static void run_quick_gelu_back(bench *b) {
     b->k->act_backward(SNS_ACT_QUICK_GELU, b->c, b->b, b->a, N);
 }
+static void run_gemm_tile(bench *b) {
+    b->k->gemm_tile(b->c, SNS_GEMM_COLS, b->a, b->b, 256);
+}
 static void run_softmax(bench *b) {
     b->k->softmax_row(b->c, 4096);
 }
@@ -111,6 +114,7 @@ static const struct {
     {"gelu backward", "GB/s", run_gelu_back, 12. * N},
     {"quick gelu", "GB/s", run_quick_gelu, 8. * N},
     {"quick gelu backward", "GB/s", run_quick_gelu_back, 12. * N},
+    {"gemm tile, K = 256", "GFLOP/s", run_gemm_tile, 2. * SNS_GEMM_ROWS *SNS_GEMM_COLS * 256},
     {"softmax 4096", "GB/s", run_softmax, 8. * 4096},
     {"layernorm 64 x 768", "GB/s", run_layernorm, 8. * 64 * 768},
     {"layernorm backward", "GB/s", run_layernorm_back, 16. * 64 * 768},
