@@ -2,7 +2,7 @@
 BUILD ?= build
 ASAN_BUILD ?= build-asan
 
-.PHONY: all build demo test test-long lint asan bench fuzz model-card install clean
+.PHONY: all build demo test test-long lint asan bench fuzz arm64 model-card install clean
 all: build
 
 build:
@@ -19,7 +19,7 @@ test:
 	@tools/run_tests.sh $(BUILD) fast
 
 test-long:
-	@tools/setup.sh build test fuzz
+	@tools/setup.sh build test fuzz arm64
 	@tools/run_tests.sh $(BUILD) long
 
 lint:
@@ -39,6 +39,11 @@ fuzz:
 	@tools/setup.sh build fuzz
 	@tools/fuzz.sh all $(RUNS)
 
+# The whole program for 64-bit Arm, cross-built and tested under qemu.
+arm64:
+	@tools/setup.sh build test arm64
+	@tools/arm64.sh build-arm64
+
 # DATA: what tools/recipe/build.py and balance.py made; RUN: the training run's folder.
 model-card: build
 	@tools/setup.sh demo recipe
@@ -48,4 +53,4 @@ install: build
 	@meson install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(ASAN_BUILD) build-fuzz
+	rm -rf $(BUILD) $(ASAN_BUILD) build-arm64 build-fuzz

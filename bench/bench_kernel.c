@@ -1,6 +1,6 @@
 /* bench_kernel.c - the speed of every kernel of every variant that this processor has, one thread.
  *
- *   bench_kernel [VARIANT]...     default: ref avx2 avx512; best: what sensus would use
+ *   bench_kernel [VARIANT]...     default: ref avx2 avx512 neon; best: what sensus would use
  *
  * Arithmetic-bound kernels in GFLOP/s (attention by its products alone: 4 T^2 D forward, 10 T^2 D
  * backward, half when causal), the others in GB/s read and written. Each number is the best of
@@ -60,6 +60,9 @@ static void run_gelu_back(bench *b) {
 static void run_quick_gelu_back(bench *b) {
     b->k->act_backward(SNS_ACT_QUICK_GELU, b->c, b->b, b->a, N);
 }
+static void run_gemm_tile(bench *b) {
+    b->k->gemm_tile(b->c, SNS_GEMM_COLS, b->a, b->b, 256);
+}
 static void run_softmax(bench *b) {
     b->k->softmax_row(b->c, 4096);
 }
@@ -111,6 +114,7 @@ static const struct {
     {"gelu backward", "GB/s", run_gelu_back, 12. * N},
     {"quick gelu", "GB/s", run_quick_gelu, 8. * N},
     {"quick gelu backward", "GB/s", run_quick_gelu_back, 12. * N},
+    {"gemm tile, K = 256", "GFLOP/s", run_gemm_tile, 2. * SNS_GEMM_ROWS *SNS_GEMM_COLS * 256},
     {"softmax 4096", "GB/s", run_softmax, 8. * 4096},
     {"layernorm 64 x 768", "GB/s", run_layernorm, 8. * 64 * 768},
     {"layernorm backward", "GB/s", run_layernorm_back, 16. * 64 * 768},
@@ -154,7 +158,7 @@ static void bench_variant(bench *b) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const all[] = {"ref", "avx2", "avx512"};
+    static const char *const all[] = {"ref", "avx2", "avx512", "neon"};
     bench b = {0};
     float **buffers[] = {&b.a, &b.b, &b.c, &b.d, &b.e, &b.f};
     sns_rng rng;
@@ -164,7 +168,7 @@ int main(int argc, char **argv) {
         if (!(*buffers[i] = sns_aligned_alloc(FLOATS * sizeof(float)))) return 1;
         for (size_t j = 0; j < FLOATS; j++) (*buffers[i])[j] = (float)sns_rng_uniform(&rng) - 0.3f;
     }
-    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 3); i++) {
+    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 4); i++) {
         const char *name = argc > 1 ? argv[i + 1] : all[i];
         b.k = strcmp(name, "best") ? sns_kernels_named(name) : sns_kernels_get();
         if (b.k) bench_variant(&b);

@@ -193,7 +193,7 @@ void cli_print_man_overview(const cli_entry *entries, size_t count) {
     }
     printf(".SH ENVIRONMENT\n.TP\nSENSUS_MODEL\nthe folder of the model, unless \\-\\-model says\n"
            ".TP\nSENSUS_CATALOG\nthe catalog, unless \\-\\-catalog says\n"
-           ".TP\nSENSUS_CPU\nref, avx2 or avx512: use no more than these instructions\n");
+           ".TP\nSENSUS_CPU\nref, avx2, avx512 or neon: use no more than these instructions\n");
     man_exit_status();
 }
 

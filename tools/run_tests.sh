@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build and run a suite of tests: run_tests.sh BUILD_DIR SUITE [meson options]
+# Build and run a suite of tests: run_tests.sh BUILD_DIR SUITE [meson options]. With TESTS, only those of it.
 # Ends with "N passed, N failed, N skipped", counted over the cases of all test programs.
 set -eu
 build=$1 suite=$2
@@ -13,7 +13,8 @@ export LSAN_OPTIONS="suppressions=$PWD/tools/lsan.supp:print_suppressions=0"
 # Tests ask for more memory than there is, and expect to be refused as malloc does it.
 export ASAN_OPTIONS="allocator_may_return_null=1"
 status=0
-meson test -C "$build" --no-rebuild --suite "$suite" --timeout-multiplier 10 --print-errorlogs || status=$?
+# shellcheck disable=SC2086
+meson test -C "$build" ${TESTS:-} --no-rebuild --suite "$suite" --timeout-multiplier 10 --print-errorlogs || status=$?
 # cmocka prints one line a case; a program without cases (a script) counts as one.
 awk -v status="$status" '
     function finish() {

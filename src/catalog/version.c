@@ -3,8 +3,7 @@
 #include "base/error.h"
 #include "base/parts.h"
 #include "base/strbuf.h"
-#include "kernel/kernel.h"
-#include <dnnl.h>
+#include "kernel/gemm.h"
 #include <jansson.h>
 #include <omp.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -19,14 +18,14 @@ const char *sns_version(void) {
 }
 
 sns_status sns_version_describe(char **text, sns_error *err) {
-    const dnnl_version_t *dnnl = dnnl_version();
-    char pcre[64] = "?";
+    char pcre[64] = "?", matrices[64];
     sns_strbuf b = {0};
     pcre2_config(PCRE2_CONFIG_VERSION, pcre);
+    sns_gemm_describe(matrices, sizeof matrices);
     sns_strbuf_printf(&b, "sensus %s\n", sns_version());
     sns_strbuf_printf(&b, "kernels    %s, %d threads\n", sns_kernels_get()->name,
                       omp_get_max_threads());
-    sns_strbuf_printf(&b, "matrices   oneDNN %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
+    sns_strbuf_printf(&b, "matrices   %s\n", matrices);
     sns_strbuf_printf(&b, "pictures   libvips %d.%d.%d\n", vips_version(0), vips_version(1),
                       vips_version(2));
     sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());

@@ -15,18 +15,17 @@ static size_t vectors_of(size_t n) {
 }
 
 /* c [6, nv vectors] (+)= a [6, K] b [K, nv vectors]; a's rows and columns are `a_row` and `a_col`
- * floats apart, so it may be transposed. */
+ * floats apart, so it may be transposed; b's rows are `b_row` apart, its vectors `strip`. */
 static inline __attribute__((always_inline)) void tile(float *c, size_t c_row, bool accumulate,
                                                        const float *a, size_t a_row, size_t a_col,
-                                                       const float *b, size_t strip, size_t K,
-                                                       const int nv) {
+                                                       const float *b, size_t b_row, size_t strip,
+                                                       size_t K, const int nv) {
     sns_vf sum[SNS_ATTENTION_TILE][VF_TILE];
 #pragma GCC unroll 6
     for (int r = 0; r < SNS_ATTENTION_TILE; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; v++)
-            sum[r][v] = accumulate ? vf_load(c + r * c_row + v * VF_LANES) : vf_set1(0.0f);
-    for (size_t k = 0; k < K; k++, a += a_col, b += VF_LANES) {
+        for (int v = 0; v < nv; v++) sum[r][v] = vf_set1(0.0f);
+    for (size_t k = 0; k < K; k++, a += a_col, b += b_row) {
         sns_vf right[VF_TILE];
 #pragma GCC unroll 4
         for (int v = 0; v < nv; v++) right[v] = vf_load(b + v * strip);
@@ -40,7 +39,10 @@ static inline __attribute__((always_inline)) void tile(float *c, size_t c_row, b
 #pragma GCC unroll 6
     for (int r = 0; r < SNS_ATTENTION_TILE; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; v++) vf_store(c + r * c_row + v * VF_LANES, sum[r][v]);
+        for (int v = 0; v < nv; v++) {
+            float *to = c + r * c_row + v * VF_LANES;
+            vf_store(to, accumulate ? vf_add(vf_load(to), sum[r][v]) : sum[r][v]);
+        }
 }
 
 /* The same for any number of vectors, cut evenly into tiles (5 are 3 + 2, not 4 + 1). */
@@ -49,14 +51,14 @@ static void product(float *c, size_t c_row, bool accumulate, const float *a, siz
     for (size_t tiles = (vectors + VF_TILE - 1) / VF_TILE; tiles; tiles--) {
         size_t nv = (vectors + tiles - 1) / tiles;
         if (nv == 1)
-            tile(c, c_row, accumulate, a, a_row, a_col, b, strip, K, 1);
+            tile(c, c_row, accumulate, a, a_row, a_col, b, VF_LANES, strip, K, 1);
         else if (nv == 2)
-            tile(c, c_row, accumulate, a, a_row, a_col, b, strip, K, 2);
+            tile(c, c_row, accumulate, a, a_row, a_col, b, VF_LANES, strip, K, 2);
 #if VF_TILE > 2
         else if (nv == 3)
-            tile(c, c_row, accumulate, a, a_row, a_col, b, strip, K, 3);
+            tile(c, c_row, accumulate, a, a_row, a_col, b, VF_LANES, strip, K, 3);
         else
-            tile(c, c_row, accumulate, a, a_row, a_col, b, strip, K, 4);
+            tile(c, c_row, accumulate, a, a_row, a_col, b, VF_LANES, strip, K, 4);
 #endif
         c += nv * VF_LANES;
         b += nv * strip;
@@ -64,17 +66,24 @@ static void product(float *c, size_t c_row, bool accumulate, const float *a, siz
     }
 }
 
+static void gemm_tile(float *C, size_t stride, const float *A, const float *B, size_t K) {
+    _Static_assert(SNS_GEMM_ROWS == SNS_ATTENTION_TILE, "one tile serves both");
+    tile(C, stride, true, A, 1, SNS_GEMM_ROWS, B, SNS_GEMM_COLS, VF_LANES, K,
+         SNS_GEMM_COLS / VF_LANES);
+}
+
 /* x [T, D] by stride to strips of x^T. Lanes beyond T repeat the last row. */
 static void pack_transposed(float *strips, size_t strip, const float *x, size_t stride, size_t T,
                             size_t D) {
-    for (size_t j = 0; j < vectors_of(T) * VF_LANES; j += 8) {
-        const float *row[8];
+    for (size_t j = 0; j < vectors_of(T) * VF_LANES; j += VF_SQUARE) {
+        const float *row[VF_SQUARE];
         float *to = strips + j / VF_LANES * strip + j % VF_LANES;
         size_t d = 0;
-        for (size_t r = 0; r < 8; r++) row[r] = x + (j + r < T ? j + r : T - 1) * stride;
-        for (; d + 8 <= D; d += 8) transpose8(to + d * VF_LANES, VF_LANES, row, d);
+        for (size_t r = 0; r < VF_SQUARE; r++) row[r] = x + (j + r < T ? j + r : T - 1) * stride;
+        for (; d + VF_SQUARE <= D; d += VF_SQUARE)
+            transpose_square(to + d * VF_LANES, VF_LANES, row, d);
         for (; d < D; d++)
-            for (size_t r = 0; r < 8; r++) to[d * VF_LANES + r] = row[r][d];
+            for (size_t r = 0; r < VF_SQUARE; r++) to[d * VF_LANES + r] = row[r][d];
     }
 }
 

@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum { GROUPS = 16, WEIGHT_GROUPS = 8, ADD_FLOATS = 1 << 16 };
-enum { SIDE_MAX = 1 << 20 };
 
 typedef enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } direction;
 /* How operands are given to oneDNN: as they are, as bfloat16, or rounded to bfloat16 but in f32
@@ -36,11 +35,6 @@ typedef struct job {
     char *partial; /* BACKWARD_WEIGHTS: gradients of each group, in their plan's order */
     size_t partial_bytes;
 } job;
-
-size_t sns_conv_side(const sns_conv *c, size_t side) {
-    size_t padded = side + 2 * (c->kernel / 2);
-    return padded < c->kernel ? 0 : (padded - c->kernel) / c->stride + 1;
-}
 
 static size_t weight_count(const sns_conv *c) {
     return c->out * c->in * c->kernel * c->kernel;
@@ -257,12 +251,8 @@ static dnnl_status_t run_job(job *j) {
 
 static sns_status run(job *j, sns_error *err) {
     const sns_conv *c = j->c;
-    if (c->B > SIDE_MAX || c->H > SIDE_MAX || c->W > SIDE_MAX || c->in > SIDE_MAX ||
-        c->out > SIDE_MAX || c->kernel > 64 || !c->kernel || !c->stride ||
-        !sns_conv_side(c, c->H) || !sns_conv_side(c, c->W) || !c->in || !c->out)
-        return sns_fail(err, SNS_LIMIT, "convolution of %zu x %zu x %zu by %zu x %zu x %zu", c->in,
-                        c->H, c->W, c->out, c->kernel, c->kernel);
-    if (!c->B) return SNS_OK;
+    sns_status refused = sns_conv_check(c, err);
+    if (refused || !c->B) return refused;
     size_t most = j->direction == BACKWARD_WEIGHTS ? WEIGHT_GROUPS : GROUPS;
     j->group = (c->B + most - 1) / most;
     j->groups = (c->B + j->group - 1) / j->group;

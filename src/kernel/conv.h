@@ -1,10 +1,12 @@
-/* conv.h - two-dimensional convolution by oneDNN, forward and both gradients.
+/* conv.h - two-dimensional convolution, forward and both gradients.
  *
  * Pictures lie with their channels last, x [B, H, W, in] and y [B, OH, OW, out], so that a pixel is
  * a row and a convolution of 1 x 1 is a matrix product; weights as PyTorch stores them, [out, in,
  * K, K]. Zero padding of K / 2 on every side, OH = (H + 2 (K / 2) - K) / stride + 1.
  *   y[b, i, j, o] = sum over r, s, c of x[b, i stride + r - K/2, j stride + s - K/2, c] W[o, c, r,
  * s]
+ *
+ * By oneDNN in conv.c; by matrix products in conv_plain.c, for builds without it.
  *
  * Work is cut into groups of pictures by their number alone, each on one thread, and sums over
  * groups have one order: the same bits for any number of threads. 1e-5 relative to the largest. */
@@ -20,6 +22,8 @@ typedef struct sns_conv {
 
 /* OH or OW for a side of H or W. */
 size_t sns_conv_side(const sns_conv *c, size_t side);
+/* SNS_LIMIT when the sizes are absurd. */
+sns_status sns_conv_check(const sns_conv *c, sns_error *err);
 /* y = conv(x, W). Errors of all three: SNS_INTERNAL (oneDNN refused), SNS_NOMEM, SNS_LIMIT. */
 sns_status sns_conv_forward(const sns_conv *c, const float *x, const float *W, float *y,
                             sns_error *err);

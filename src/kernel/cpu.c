@@ -22,17 +22,20 @@ const sns_kernels *sns_kernels_named(const char *name) {
 #if defined(__x86_64__)
     if (!strcmp(name, "avx512")) return has_avx512() ? &sns_kernels_avx512 : NULL;
     if (!strcmp(name, "avx2")) return has_avx2() ? &sns_kernels_avx2 : NULL;
+#elif defined(__aarch64__)
+    if (!strcmp(name, "neon")) return &sns_kernels_neon; /* a part of the architecture */
 #endif
     return !strcmp(name, "ref") ? &sns_kernels_ref : NULL;
 }
 
 /* Best first; an unknown SENSUS_CPU is ignored, one that the processor lacks gives the next. */
 static const sns_kernels *choose(const char *limit) {
-    static const char *const names[] = {"avx512", "avx2", "ref"};
+    static const char *const names[] = {"avx512", "avx2", "neon", "ref"};
+    const size_t count = sizeof names / sizeof *names;
     size_t first = 0;
-    for (size_t i = 0; limit && i < 3; i++)
+    for (size_t i = 0; limit && i < count; i++)
         if (!strcmp(limit, names[i])) first = i;
-    for (size_t i = first; i < 3; i++) {
+    for (size_t i = first; i < count; i++) {
         const sns_kernels *k = sns_kernels_named(names[i]);
         if (k) return k;
     }

@@ -447,3 +447,8 @@ sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, co
         if (set.of[i / 2][i % 2]) plan_release(w, set.of[i / 2][i % 2]);
     return failed ? fail_dnnl(err, (dnnl_status_t)failed, "packed product", M, w->N, w->K) : SNS_OK;
 }
+
+void sns_gemm_describe(char *text, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+}

@@ -1,4 +1,5 @@
-/* gemm.h - matrix products by oneDNN, whose API stays in gemm.c, conv.c and onednn.c.
+/* gemm.h - matrix products: by oneDNN, whose API stays in gemm.c, conv.c and onednn.c, or, in
+ * builds without it, by gemm_plain.c.
  *
  * Work is cut into blocks by size and run with OpenMP, each block on one thread: the same sums in
  * the same order for any number of threads. May be called from inside an OpenMP parallel region
@@ -35,4 +36,7 @@ size_t sns_packed_bytes(const sns_packed *p);
  * y. */
 sns_status sns_packed_run(const sns_packed *p, size_t M, const float *x, const float *bias,
                           sns_act act, const float *residual, float *y, sns_error *err);
+
+/* The name and version of what multiplies, for people. */
+void sns_gemm_describe(char *text, size_t size);
 #endif

@@ -2,9 +2,9 @@
  *
  * Callers split their work by size (never by thread count) and call a kernel for each part, so
  * results do not depend on the number of threads. The reference (kernel_ref.c) is the
- * specification; AVX2 and AVX-512 variants must equal it within the tolerance stated here (relative
- * to the largest magnitude in the row unless said). All matrices are row-major; f32 unless said;
- * sums accumulate in f32 unless said. */
+ * specification; AVX2, AVX-512 and NEON variants must equal it within the tolerance stated here
+ * (relative to the largest magnitude in the row unless said). All matrices are row-major; f32
+ * unless said; sums accumulate in f32 unless said. */
 #ifndef SNS_KERNEL_KERNEL_H
 #define SNS_KERNEL_KERNEL_H
 #include <stdbool.h>
@@ -21,8 +21,11 @@ typedef struct sns_adamw_step {
     float grad_scale;               /* every gradient is multiplied by this first (clipping) */
 } sns_adamw_step;
 
+/* The tile of a matrix product. */
+enum { SNS_GEMM_ROWS = 6, SNS_GEMM_COLS = 16 };
+
 typedef struct sns_kernels {
-    const char *name; /* "ref", "avx2", "avx512" */
+    const char *name; /* "ref", "avx2", "avx512", "neon" */
 
     /* sum of a[i] * b[i]; 1e-5 */
     float (*dot)(const float *a, const float *b, size_t n);
@@ -53,6 +56,10 @@ typedef struct sns_kernels {
     void (*layernorm_backward)(float *dx, float *dgain, float *dbias, const float *dy,
                                const float *x, const float *mean, const float *rstd,
                                const float *gain, size_t rows, size_t C);
+
+    /* C [6, 16] += A^T B, A [K, 6] and B [K, 16] dense, C's rows `stride` floats apart: what
+     * matrix products are made of where oneDNN is absent. 1e-5 */
+    void (*gemm_tile)(float *C, size_t stride, const float *A, const float *B, size_t K);
 
     /* In-place softmax of one row, max subtracted; returns log(sum(exp(x))). 1e-6 */
     float (*softmax_row)(float *x, size_t n);
@@ -89,8 +96,8 @@ typedef struct sns_kernels {
                              const float mul[3], const float add[3]);
 } sns_kernels;
 
-/* The best table this processor has; the environment's SENSUS_CPU=ref|avx2|avx512 lowers it (never
- * raises it). Constant data, chosen once; never NULL. */
+/* The best table this processor has; the environment's SENSUS_CPU=ref|neon|avx2|avx512 lowers it
+ * (never raises it). Constant data, chosen once; never NULL. */
 const sns_kernels *sns_kernels_get(void);
 /* A table by name, NULL when this processor lacks it. For tests. */
 const sns_kernels *sns_kernels_named(const char *name);

@@ -7,6 +7,8 @@ extern const sns_kernels sns_kernels_ref;
 #if defined(__x86_64__)
 extern const sns_kernels sns_kernels_avx2;   /* needs AVX2, FMA, F16C */
 extern const sns_kernels sns_kernels_avx512; /* needs those and AVX-512 F, BW, DQ, VL */
+#elif defined(__aarch64__)
+extern const sns_kernels sns_kernels_neon;
 #endif
 
 /* The lanes of the widest vectors: scratch has one size, whichever variant runs. */

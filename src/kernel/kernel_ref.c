@@ -119,6 +119,14 @@ static void layernorm_backward(float *dx, float *dgain, float *dbias, const floa
     }
 }
 
+static void gemm_tile(float *C, size_t stride, const float *A, const float *B, size_t K) {
+    float sum[SNS_GEMM_ROWS][SNS_GEMM_COLS] = {{0}};
+    for (size_t k = 0; k < K; k++, A += SNS_GEMM_ROWS, B += SNS_GEMM_COLS)
+        for (size_t r = 0; r < SNS_GEMM_ROWS; r++)
+            for (size_t c = 0; c < SNS_GEMM_COLS; c++) sum[r][c] += A[r] * B[c];
+    for (size_t r = 0; r < SNS_GEMM_ROWS; r++) add(C + r * stride, sum[r], SNS_GEMM_COLS);
+}
+
 static float softmax_row(float *x, size_t n) {
     float max = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++) max = fmaxf(max, x[i]);
@@ -256,6 +264,7 @@ const sns_kernels sns_kernels_ref = {
     .act_backward = act_backward,
     .layernorm_forward = layernorm_forward,
     .layernorm_backward = layernorm_backward,
+    .gemm_tile = gemm_tile,
     .softmax_row = softmax_row,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,

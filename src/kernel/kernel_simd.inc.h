@@ -110,7 +110,7 @@ dot_some_rows(float *scores, const float *query, const float *rows, size_t dim, 
         sns_vf q0 = vf_load(query + i), q1 = vf_load(query + i + VF_LANES);
         for (int r = 0; r < count; r++) {
             const float *row = rows + r * dim + i;
-            _mm_prefetch((const char *)(row + count * dim), _MM_HINT_T0);
+            __builtin_prefetch(row + count * dim);
             s[r][0] = vf_fma(q0, vf_load(row), s[r][0]);
             s[r][1] = vf_fma(q1, vf_load(row + VF_LANES), s[r][1]);
         }
@@ -344,6 +344,7 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .act_backward = act_backward,
     .layernorm_forward = layernorm_forward,
     .layernorm_backward = layernorm_backward,
+    .gemm_tile = gemm_tile,
     .softmax_row = softmax_row,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define VF_SQUARE 8 /* the side of what transpose_square turns */
+
 /* dst[c][r] = rows[r][c] for 8 x 8 floats; dst rows are dst_stride apart. */
-static inline void transpose8(float *dst, size_t dst_stride, const float *const rows[8],
-                              size_t at) {
+static inline void transpose_square(float *dst, size_t dst_stride, const float *const rows[8],
+                                    size_t at) {
     __m256 r[8], t[8];
     for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(rows[i] + at);
     for (int i = 0; i < 8; i += 2) {

@@ -1,7 +1,7 @@
 /* conv2d.c - y [B, OH, OW, O] = x [B, H, W, C] convolved with W [O, C, K, K], no bias.
  *
- * LeCun et al. 1998. A kernel of 1 x 1 is a linear layer over pixels; larger ones go to oneDNN
- * (kernel/conv.h), which also gives dx (the transposed convolution) and dW. A tape that multiplies
+ * LeCun et al. 1998. A kernel of 1 x 1 is a linear layer over pixels; larger ones go to
+ * kernel/conv.h, which also gives dx (the transposed convolution) and dW. A tape that multiplies
  * in bfloat16 convolves in bfloat16. */
 #include "kernel/conv.h"
 #include "model/layer_util.h"

@@ -90,7 +90,7 @@ static void variants_equal_the_reference(void **state) {
     static const size_t tokens[] = {0,  1,  2,  3,  5,  6,  7,  8,  9,  12,  15,  16,  17, 31,
                                     32, 33, 50, 63, 64, 65, 66, 67, 77, 127, 132, 133, 197};
     static const size_t widths[] = {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 80, 88, 104};
-    const sns_kernels *fast[2];
+    const sns_kernels *fast[FAST_MAX];
     size_t variants = fast_variants(fast);
     if (!variants) skip();
     for (size_t v = 0; v < variants; v++) {

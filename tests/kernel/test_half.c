@@ -86,7 +86,7 @@ static void variants_equal_the_reference(void **state) {
     (void)state;
     static const uint32_t low[] = {0, 1, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff};
     enum { N = 65536 };
-    const sns_kernels *fast[2];
+    const sns_kernels *fast[FAST_MAX];
     size_t variants = fast_variants(fast);
     if (!variants) skip();
     guarded halves = guarded_new(N * 2, 2), floats = guarded_floats(N);

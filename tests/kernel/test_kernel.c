@@ -9,7 +9,7 @@ static const size_t odd_sizes[] = {0,  1,  2,  3,  7,  8,  9,  15,  16,  17,  31
 typedef void (*check)(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t n);
 
 static void for_all_sizes(check run) {
-    const sns_kernels *fast[2], *ref = sns_kernels_named("ref");
+    const sns_kernels *fast[FAST_MAX], *ref = sns_kernels_named("ref");
     size_t variants = fast_variants(fast);
     if (!variants) skip();
     for (size_t v = 0; v < variants; v++)
@@ -169,6 +169,25 @@ static void softmax(void **state) {
     for_all_sizes(check_softmax);
 }
 
+static void check_gemm_tile(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t K) {
+    enum { STRIDE = SNS_GEMM_COLS + 3, FLOATS = SNS_GEMM_ROWS * STRIDE };
+    guarded A = random_floats(rng, K * SNS_GEMM_ROWS, 1);
+    guarded B = random_floats(rng, K * SNS_GEMM_COLS, 1);
+    guarded got = random_floats(rng, FLOATS, 1), want = copy_of(&got), before = copy_of(&got);
+    k->gemm_tile(got.data, STRIDE, A.data, B.data, K);
+    ref->gemm_tile(want.data, STRIDE, A.data, B.data, K);
+    check_close("gemm_tile", k->name, got.data, want.data, FLOATS, 1e-5, 1e-6);
+    for (size_t r = 0; r < SNS_GEMM_ROWS; r++) /* between the rows */
+        assert_memory_equal((float *)got.data + r * STRIDE + SNS_GEMM_COLS,
+                            (float *)before.data + r * STRIDE + SNS_GEMM_COLS, 3 * sizeof(float));
+    end_all((guarded *[]){&A, &B, &got, &want, &before}, 5);
+}
+
+static void gemm_tile(void **state) {
+    (void)state;
+    for_all_sizes(check_gemm_tile);
+}
+
 static void check_adamw(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t n) {
     const sns_adamw_step step = {.lr = 0.01f,
                                  .beta1 = 0.9f,
@@ -305,6 +324,7 @@ int main(void) {
         cmocka_unit_test(activations),
         cmocka_unit_test(layernorm),
         cmocka_unit_test(softmax),
+        cmocka_unit_test(gemm_tile),
         cmocka_unit_test(adamw),
         cmocka_unit_test(planar),
         cmocka_unit_test(reference_activations),

@@ -3,10 +3,10 @@
 #include "gradcheck.h"
 #include <omp.h>
 
-static const char *const TABLES[] = {"ref", "avx2", "avx512"};
+static const char *const TABLES[] = {"ref", "avx2", "avx512", "neon"};
 
 static void check_all(scene *s, build_fn build) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         const sns_kernels *k = sns_kernels_named(TABLES[i]);
         if (k) check_gradients(k, s, build, 60);
     }

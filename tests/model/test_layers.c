@@ -2,8 +2,8 @@
  * differences, for every table of kernels that this processor has. */
 #include "gradcheck.h"
 
-static const char *const TABLES[] = {"ref", "avx2", "avx512"};
-enum { TABLE_COUNT = 3 };
+static const char *const TABLES[] = {"ref", "avx2", "avx512", "neon"};
+enum { TABLE_COUNT = 4 };
 
 static void check_all(scene *s, build_fn build) {
     for (int i = 0; i < TABLE_COUNT; i++) {
