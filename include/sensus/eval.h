@@ -104,6 +104,40 @@ SNS_API void sns_zero_shot_free(sns_zero_shot *result);
 SNS_API sns_status sns_zero_shot_report(const sns_zero_shot *result, int json, char **text,
                                         sns_error *err);
 
+/* ---- what a model's vectors know: classifiers trained on top of them ---- */
+
+typedef enum sns_transfer_method {
+    SNS_TRANSFER_PROBE, /* logistic regression, lambda chosen on a part of the training pictures */
+    SNS_TRANSFER_KNN    /* nearest neighbours */
+} sns_transfer_method;
+
+typedef struct sns_transfer_options {
+    sns_transfer_method method;
+    size_t k;           /* KNN: neighbours; 0: 20 */
+    double temperature; /* KNN: of the votes (probe.h); 0: one vote each */
+    size_t shots;       /* use so many training pictures of each class, drawn by seed; 0: all */
+    uint64_t seed;      /* of the draws: shots, and the part that lambda is chosen on */
+} sns_transfer_options;
+
+typedef struct sns_transfer {
+    size_t train_images, validation_images; /* the latter are among the former */
+    double lambda;                          /* PROBE: as chosen */
+    sns_zero_shot test; /* accuracies on the test pictures; free with sns_zero_shot_free */
+} sns_transfer;
+
+/* Train on the vectors of labelled pictures, measure on others (Radford et al. 2021, section 3.2).
+ *   train, test   as data for sns_eval_zero_shot; a picture whose file is in both is an error
+ * PROBE: a fifth of each class's pictures, where it has two, chooses lambda (sns_probe_sweep); then
+ * it is fitted once more to all. Errors: as above; SNS_FORMAT for fewer than two classes, or for a
+ * test label that no training picture has. */
+SNS_API sns_status sns_eval_transfer(const sns_model *model, const char *train, const char *test,
+                                     const sns_transfer_options *what,
+                                     const sns_eval_options *options, sns_transfer *result,
+                                     sns_error *err);
+/* A table, or one JSON object. malloc'd. */
+SNS_API sns_status sns_transfer_report(const sns_transfer *result, int json, char **text,
+                                       sns_error *err);
+
 /* ---- relevance ---- */
 
 enum { SNS_RELEVANCE_POINTS = 50 };

@@ -128,6 +128,31 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
     return finish(&b, text, err);
 }
 
+sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns_error *err) {
+    sns_strbuf b = {0};
+    const sns_zero_shot *t = &r->test;
+    if (json) {
+        put_json(&b, json_pack("{s:I,s:I,s:f,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "train_images",
+                               (json_int_t)r->train_images, "validation_images",
+                               (json_int_t)r->validation_images, "lambda", r->lambda, "images",
+                               (json_int_t)t->images, "classes", (json_int_t)t->classes, "skipped",
+                               (json_int_t)t->skipped, "top_1", measure_json(&t->top_1), "top_5",
+                               measure_json(&t->top_5), "mean_per_class",
+                               measure_json(&t->mean_per_class), "per_class", classes_json(t)));
+        return finish(&b, text, err);
+    }
+    sns_strbuf_printf(&b, "%zu training pictures, %zu test pictures, %zu classes\n",
+                      r->train_images, t->images, t->classes);
+    if (r->lambda > 0)
+        sns_strbuf_printf(&b, "lambda %.3g, chosen on %zu of the training pictures\n", r->lambda,
+                          r->validation_images);
+    put_percent(&b, "top-1", &t->top_1);
+    put_percent(&b, "top-5", &t->top_5);
+    put_percent(&b, "mean per class", &t->mean_per_class);
+    put_classes(&b, t);
+    return finish(&b, text, err);
+}
+
 static json_t *relevance_json(const sns_relevance_way *w) {
     json_t *curve = json_array();
     for (size_t i = 0; i < SNS_RELEVANCE_POINTS; i++)

@@ -98,7 +98,8 @@ sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *righ
     return SNS_OK;
 }
 
-/* Mean over classes of each class's mean; resampled within classes, so that all stay present.
+/* Mean over classes of each class's mean; resampled within classes, so that all stay present. A
+ * class without a picture has no part in it.
  *   order [n]: pictures by class   start [classes + 1]: where each class begins in it */
 static void mean_per_class(const double *hit, const size_t *order, const size_t *start,
                            size_t classes, sns_measure *m) {
@@ -106,20 +107,22 @@ static void mean_per_class(const double *hit, const size_t *order, const size_t 
     for (uint64_t b = 0; b <= RESAMPLES; b++) { /* the last round is the data itself */
         sns_rng rng;
         double sum = 0;
+        size_t present = 0;
         sns_rng_seed_at(&rng, SEED, 1, b);
         for (size_t c = 0; c < classes; c++) {
             size_t n = start[c + 1] - start[c];
             double of_class = 0;
             for (size_t i = 0; i < n; i++)
                 of_class += hit[order[start[c] + (b == RESAMPLES ? i : sns_rng_below(&rng, n))]];
-            sum += of_class / (double)n;
+            sum += n ? of_class / (double)n : 0;
+            present += n > 0;
         }
-        *(b == RESAMPLES ? &m->value : &draws[b]) = sum / (double)classes;
+        *(b == RESAMPLES ? &m->value : &draws[b]) = sum / (double)present;
     }
     sns_set_interval(draws, m);
 }
 
-/* Pictures in the order of their classes; every class has one at least. */
+/* Pictures in the order of their classes. */
 static void order_by_class(const uint32_t *labels, size_t n, size_t classes, size_t *order,
                            size_t *start) {
     memset(start, 0, (classes + 2) * sizeof *start);
@@ -148,6 +151,7 @@ sns_status sns_accuracy_measure(const uint32_t *ranks, const uint32_t *labels, s
         c->top_5 += hit_5[i];
     }
     for (size_t c = 0; c < classes; c++) {
+        if (!out->per_class[c].images) continue;
         out->per_class[c].top_1 /= (double)out->per_class[c].images;
         out->per_class[c].top_5 /= (double)out->per_class[c].images;
     }

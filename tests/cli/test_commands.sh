@@ -364,6 +364,37 @@ json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
 
+# ---- classifiers on top of vectors ----
+mkdir -p "$work/learn/a" "$work/learn/b" "$work/judge/a" "$work/judge/b"
+for i in 1 2 3 4 5 6; do
+    cp "$work/pictures/one.png" "$work/learn/a/$i.png"
+    cp "$work/pictures/sub/two.png" "$work/learn/b/$i.png"
+done
+cp "$work/pictures/one.png" "$work/judge/a/x.png"
+cp "$work/pictures/sub/two.png" "$work/judge/b/y.png"
+for method in probe knn; do
+    expect 2 eval $method --train "$work/learn"
+    err_has "--test"
+    expect 0 eval $method --train "$work/learn" --test "$work/judge" --json
+    json_lines classes images lambda mean_per_class per_class skipped top_1 top_5 train_images validation_images
+    grep -q '"images":2,.*"top_1":{"value":1.0' "$out" || fail "$method does not know what it was shown"
+    expect 0 eval $method --train "$work/learn" --test "$work/judge" --shots 1
+    out_has "2 training pictures, 2 test pictures, 2 classes"
+    expect 1 eval $method --train "$work/learn" --test "$work/learn"
+    err_has "is a training picture and a test picture"
+done
+expect 0 eval probe --train "$work/learn" --test "$work/judge"
+out_has "chosen on 4 of the training pictures"
+mv "$work/judge/b" "$work/judge/c"
+expect 1 eval probe --train "$work/learn" --test "$work/judge"
+err_has "no training picture has the label 'c'"
+rm -r "$work/judge/c" # a class without a test picture
+expect 0 eval knn --train "$work/learn" --test "$work/judge" -k 3 --json
+grep -q '"mean_per_class":{"value":1.0' "$out" || fail "an absent class counts"
+rm -r "$work/learn/b"
+expect 1 eval probe --train "$work/learn" --test "$work/judge"
+err_has "1 class only"
+
 expect 2 eval relevance
 expect 1 eval relevance -m "$work/model" --manifest "$work/eval.jsonl" --svg "$work/relevance.svg"
 out_has "nothing, rightly"

@@ -1,0 +1,149 @@
+/* eval_probe.c - sensus eval probe, sensus eval knn */
+#include "command.h"
+#include "progress.h"
+#include <sensus/eval.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct values {
+    const char *model, *train, *test, *images;
+    int64_t k, shots, seed, limit, threads;
+    double temperature;
+    bool exact, json;
+} values;
+
+static void warn(void *user, const char *message) {
+    cli_progress_clear(user);
+    cli_note("%s", message);
+}
+
+static void show(void *user, size_t done, size_t total) {
+    cli_progress_update(user, done, total, NULL);
+}
+
+static int measure(const values *v, sns_transfer_method method, const sns_model *model) {
+    cli_progress bar;
+    sns_error err;
+    char *report = NULL;
+    sns_transfer result;
+    const sns_transfer_options what = {.method = method,
+                                       .k = (size_t)v->k,
+                                       .temperature = v->temperature,
+                                       .shots = (size_t)v->shots,
+                                       .seed = (uint64_t)v->seed};
+    const sns_eval_options options = {.image_root = v->images,
+                                      .limit = (size_t)v->limit,
+                                      .threads = (size_t)v->threads,
+                                      .exact = v->exact,
+                                      .warn = warn,
+                                      .progress = show,
+                                      .user = &bar};
+    cli_progress_start(&bar, "encoding", "", 0);
+    sns_status s = sns_eval_transfer(model, v->train, v->test, &what, &options, &result, &err);
+    cli_progress_clear(&bar);
+    if (s) return cli_fail(&err);
+    int code = CLI_DONE;
+    if (sns_transfer_report(&result, v->json, &report, &err))
+        code = cli_fail(&err);
+    else
+        fputs(report, stdout);
+    if (!code && result.test.skipped)
+        code = cli_failf("%zu pictures or lines were left out", result.test.skipped);
+    free(report);
+    sns_zero_shot_free(&result.test);
+    return code;
+}
+
+static int run(const cli_call *call, sns_transfer_method method) {
+    const values *v = call->values;
+    sns_model *model = NULL;
+    if (!v->train || !v->test)
+        return cli_usage(call, "say what to learn from and to measure with: --train, --test");
+    int code = cli_load_model(v->model, &model);
+    if (!code) code = measure(v, method, model);
+    sns_model_free(model);
+    return code;
+}
+
+static int run_probe(const cli_call *call) {
+    return run(call, SNS_TRANSFER_PROBE);
+}
+
+static int run_knn(const cli_call *call) {
+    return run(call, SNS_TRANSFER_KNN);
+}
+
+#define AT(field) offsetof(values, field)
+#define SHARED_OPTIONS                                                                               \
+    {0,                                                                                              \
+     "train",                                                                                        \
+     CLI_STRING,                                                                                     \
+     "PATH",                                                                                         \
+     NULL,                                                                                           \
+     "pictures with labels to learn from: a manifest, or a folder with a folder for each class",     \
+     AT(train),                                                                                      \
+     0,                                                                                              \
+     0,                                                                                              \
+     NULL},                                                                                          \
+        {0, "test", CLI_STRING, "PATH", NULL, "others to measure with", AT(test), 0, 0, NULL},       \
+        {0,         "shots", CLI_INT,                                                                \
+         "N",       "0",     "learn from N pictures of each class only, drawn by --seed; 0: all",    \
+         AT(shots), 0,       1e7,                                                                    \
+         NULL},                                                                                      \
+        {0, "seed", CLI_INT, "N", "1", "of what is drawn", AT(seed), 0, 1e15, NULL},                 \
+        {'m',        "model",                                                                        \
+         CLI_STRING, "DIR",                                                                          \
+         NULL,       "the model's folder; otherwise $SENSUS_MODEL or the one that came with sensus", \
+         AT(model),  0,                                                                              \
+         0,          NULL},                                                                          \
+        {0,          "images", CLI_STRING,                                                           \
+         "DIR",      NULL,     "where relative image paths start; otherwise the manifest's folder",  \
+         AT(images), 0,        0,                                                                    \
+         NULL},                                                                                      \
+        {0,         "limit", CLI_INT, "N", "0", "use the first N pictures of each; 0: all",          \
+         AT(limit), 0,       1e7,     NULL},                                                         \
+        {0,         "exact", CLI_FLAG, NULL, NULL, "never shrink a picture while decoding it",       \
+         AT(exact), 0,       0,        NULL},                                                        \
+        {0,           "threads", CLI_INT,                                                            \
+         "N",         "0",       "threads that decode; 0: one for each processor",                   \
+         AT(threads), 0,         1024,                                                               \
+         NULL},                                                                                      \
+    {                                                                                                \
+        0, "json", CLI_FLAG, NULL, NULL, "one JSON object instead of a table", AT(json), 0, 0,       \
+            NULL                                                                                     \
+    }
+
+static const cli_option probe_options[] = {SHARED_OPTIONS};
+static const cli_option knn_options[] = {
+    {'k', "neighbours", CLI_INT, "K", "20", "how many vote", AT(k), 1, 1000000, NULL},
+    {0, "temperature", CLI_FLOAT, "T", "0.07",
+     "a vote counts exp(cosine / T); 0: all votes count the same", AT(temperature), 0, 100, NULL},
+    SHARED_OPTIONS,
+};
+
+const cli_command cli_eval_probe = {
+    .arguments = "",
+    .description =
+        "Measure what a model's vectors know: a linear probe, that is a multinomial logistic "
+        "regression on the vectors of labelled pictures, measured on others. Its regulariser is "
+        "searched for from 1e-6 to 1e6 on a fifth of the training pictures, as in the CLIP paper. "
+        "With 95 % bootstrap intervals over the test pictures.",
+    .examples = "sensus eval probe --train train/ --test test/\n"
+                "sensus eval probe --train train.jsonl --test test.jsonl --shots 4 --json",
+    .table = {probe_options, sizeof probe_options / sizeof *probe_options, sizeof(values)},
+    .min_arguments = 0,
+    .max_arguments = 0,
+    .run = run_probe,
+};
+
+const cli_command cli_eval_knn = {
+    .arguments = "",
+    .description =
+        "Measure what a model's vectors know: each test picture takes the label that its nearest "
+        "training pictures vote for. With 95 % bootstrap intervals over the test pictures.",
+    .examples = "sensus eval knn --train train/ --test test/ -k 5",
+    .table = {knn_options, sizeof knn_options / sizeof *knn_options, sizeof(values)},
+    .min_arguments = 0,
+    .max_arguments = 0,
+    .run = run_knn,
+};
