@@ -2,6 +2,9 @@
  * neighbours by plain loops, L-BFGS on a function that is hard to descend. */
 #include "base/rng.h"
 #include "score/lbfgs.h"
+#include "score/rank.h"
+#include "tensor/npy.h"
+#include "tool.h"
 #include <math.h>
 #include <sensus/probe.h>
 #include <setjmp.h>
@@ -185,12 +188,96 @@ static void lbfgs_follows_a_valley(void **state) {
     assert_true(f < 1e-12 || fabs(f - 3.986579) < 1e-3);
 }
 
+/* [rows, cols + 1] -> vectors and labels; malloc'd. */
+static size_t read_labelled(const char *name, float **vectors, uint32_t **of, size_t *cols) {
+    sns_npy a;
+    sns_error err = {0};
+    if (sns_npy_read(tool_source(name), &a, &err)) fail_msg("%s", err.message);
+    assert_int_equal(a.dims, 2);
+    *cols = a.dim[1] - 1;
+    *vectors = malloc(a.count * sizeof **vectors);
+    *of = malloc(a.dim[0] * sizeof **of);
+    for (size_t i = 0; i < a.dim[0]; i++) {
+        memcpy(*vectors + i * *cols, a.data + i * a.dim[1], *cols * sizeof **vectors);
+        (*of)[i] = (uint32_t)a.data[i * a.dim[1] + *cols];
+    }
+    size_t rows = a.dim[0];
+    sns_npy_free(&a);
+    return rows;
+}
+
+static sns_npy read_golden(const char *name) {
+    sns_npy a;
+    sns_error err = {0};
+    if (sns_npy_read(tool_source(name), &a, &err)) fail_msg("%s", err.message);
+    return a;
+}
+
+/* make_probe.py says what is in the files. An intercept has no penalty: scikit-learn's are known up
+ * to a constant, here less their mean, as W's columns. */
+static void scikit_learn_agrees(void **state) {
+    (void)state;
+    static const double lambdas[] = {0.1, 1, 100};
+    float *a, *b;
+    uint32_t *la, *lb;
+    size_t dim, n = read_labelled("goldens/probe/train.npy", &a, &la, &dim);
+    size_t m = read_labelled("goldens/probe/test.npy", &b, &lb, &dim);
+    sns_npy want = read_golden("goldens/probe/regression.npy"),
+            loss = read_golden("goldens/probe/loss.npy"),
+            near = read_golden("goldens/probe/neighbours.npy"),
+            accuracy = read_golden("goldens/probe/accuracy.npy");
+    size_t classes = want.dim[1];
+    float *scores = malloc(m * classes * sizeof *scores);
+    uint32_t *ranks = malloc(m * sizeof *ranks);
+    for (size_t l = 0; l < want.dim[0]; l++) {
+        sns_probe *p;
+        double mean = 0;
+        sns_error err = {0};
+        if (sns_probe_fit(a, la, n, dim, classes, lambdas[l], NULL, &p, &err))
+            fail_msg("%s", err.message);
+        assert_true(fabs(p->loss / loss.data[l] - 1) < 1e-4);
+        for (size_t c = 0; c < classes; c++) mean += p->bias[c] / (double)classes;
+        for (size_t c = 0; c < classes; c++) {
+            const float *row = want.data + (l * classes + c) * (dim + 1);
+            for (size_t e = 0; e < dim; e++)
+                assert_true(fabsf(p->weights[c * dim + e] - row[e]) < 5e-3f);
+            assert_true(fabs(p->bias[c] - mean - row[dim]) < 5e-3);
+        }
+        if (lambdas[l] == 1) {
+            sns_class_result per_class[3] = {{0}};
+            sns_zero_shot out = {.per_class = per_class};
+            assert_int_equal(sns_probe_scores(p, b, m, scores, NULL), SNS_OK);
+            for (size_t i = 0; i < m; i++)
+                ranks[i] = sns_rank_of_best(scores + i * classes, classes, &lb[i], 1);
+            assert_int_equal(sns_accuracy_measure(ranks, lb, m, classes, &out, NULL), SNS_OK);
+            assert_float_equal(out.top_1.value, accuracy.data[0], 1e-6);
+            assert_float_equal(out.mean_per_class.value, accuracy.data[1], 1e-6);
+        }
+        sns_probe_free(p);
+    }
+    assert_int_equal(sns_knn_scores(a, la, n, b, m, dim, classes, 5, 0, scores, NULL), SNS_OK);
+    for (size_t i = 0; i < m; i++)
+        for (size_t c = 0; c < classes; c++)
+            assert_true(scores[i * classes + c] <= scores[i * classes + (size_t)near.data[i]]);
+    sns_npy_free(&want);
+    sns_npy_free(&loss);
+    sns_npy_free(&near);
+    sns_npy_free(&accuracy);
+    free(scores);
+    free(ranks);
+    free(a);
+    free(b);
+    free(la);
+    free(lb);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gradient_is_zero_at_the_minimum),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(the_sweep_takes_the_best),
         cmocka_unit_test(neighbours_equal_loops),
+        cmocka_unit_test(scikit_learn_agrees),
         cmocka_unit_test(lbfgs_follows_a_valley),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
