@@ -36,6 +36,7 @@ typedef struct sns_retrieval_side {
     size_t queries, candidates;
     sns_measure recall_1, recall_5, recall_10; /* queries whose best right answer is that high */
     sns_measure median_rank, mean_rank;        /* of the best right answer; 1 is the top */
+    sns_measure mean_average_precision;        /* of all right answers (mAP) */
 } sns_retrieval_side;
 
 typedef struct sns_retrieval {
@@ -80,6 +81,8 @@ typedef struct sns_zero_shot {
     sns_measure top_1, top_5;
     sns_measure mean_per_class; /* top 1 of each class, averaged over classes */
     sns_class_result *per_class;
+    uint32_t *confusion; /* [classes, classes]: pictures of the row's class that got the column's as
+                          * their answer; NULL for more than 4,096 classes */
 } sns_zero_shot;
 
 /* A class's label and what a caption would call it. */

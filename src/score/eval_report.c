@@ -12,11 +12,12 @@ static json_t *measure_json(const sns_measure *m) {
 }
 
 static json_t *side_json(const sns_retrieval_side *s) {
-    return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "queries", (json_int_t)s->queries,
+    return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "queries", (json_int_t)s->queries,
                      "candidates", (json_int_t)s->candidates, "recall@1",
                      measure_json(&s->recall_1), "recall@5", measure_json(&s->recall_5),
                      "recall@10", measure_json(&s->recall_10), "median_rank",
-                     measure_json(&s->median_rank), "mean_rank", measure_json(&s->mean_rank));
+                     measure_json(&s->median_rank), "mean_rank", measure_json(&s->mean_rank),
+                     "mean_average_precision", measure_json(&s->mean_average_precision));
 }
 
 /* One line; takes over object. */
@@ -45,6 +46,7 @@ static void put_side(sns_strbuf *b, const char *title, const sns_retrieval_side 
     put_percent(b, "recall@1", &s->recall_1);
     put_percent(b, "recall@5", &s->recall_5);
     put_percent(b, "recall@10", &s->recall_10);
+    put_percent(b, "mAP", &s->mean_average_precision);
     put_rank(b, "median rank", &s->median_rank);
     put_rank(b, "mean rank", &s->mean_rank);
 }
@@ -110,14 +112,53 @@ static json_t *classes_json(const sns_zero_shot *r) {
     return list;
 }
 
+/* Rows of counts; null where there are too many classes. */
+static json_t *confusion_json(const sns_zero_shot *r) {
+    if (!r->confusion) return json_null();
+    json_t *rows = json_array();
+    for (size_t c = 0; c < r->classes; c++) {
+        json_t *row = json_array();
+        for (size_t a = 0; a < r->classes; a++)
+            json_array_append_new(row, json_integer(r->confusion[c * r->classes + a]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+typedef struct mistake {
+    uint32_t count;
+    size_t class, answer;
+} mistake;
+
+/* The most frequent wrong answers. */
+static void put_mistakes(sns_strbuf *b, const sns_zero_shot *r) {
+    enum { MOST = 10 };
+    mistake worst[MOST] = {{0}};
+    for (size_t i = 0; r->confusion && i < r->classes * r->classes; i++) {
+        mistake m = {r->confusion[i], i / r->classes, i % r->classes};
+        if (m.class == m.answer) continue;
+        for (size_t k = 0; k < MOST; k++)
+            if (m.count > worst[k].count) {
+                mistake t = worst[k];
+                worst[k] = m;
+                m = t;
+            }
+    }
+    if (!worst[0].count) return;
+    sns_strbuf_puts(b, "\npictures  of class, answered\n");
+    for (size_t k = 0; k < MOST && worst[k].count; k++)
+        sns_strbuf_printf(b, "%8u  %s, %s\n", worst[k].count, r->per_class[worst[k].class].label,
+                          r->per_class[worst[k].answer].label);
+}
+
 sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, sns_error *err) {
     sns_strbuf b = {0};
     if (json) {
-        put_json(&b, json_pack("{s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "images", (json_int_t)r->images,
+        put_json(&b, json_pack("{s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "images", (json_int_t)r->images,
                                "classes", (json_int_t)r->classes, "skipped", (json_int_t)r->skipped,
                                "top_1", measure_json(&r->top_1), "top_5", measure_json(&r->top_5),
                                "mean_per_class", measure_json(&r->mean_per_class), "per_class",
-                               classes_json(r)));
+                               classes_json(r), "confusion", confusion_json(r)));
         return finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "zero-shot: %zu pictures, %zu classes\n", r->images, r->classes);
@@ -125,6 +166,7 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
     put_percent(&b, "top-5", &r->top_5);
     put_percent(&b, "mean per class", &r->mean_per_class);
     put_classes(&b, r);
+    put_mistakes(&b, r);
     return finish(&b, text, err);
 }
 
@@ -132,13 +174,14 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
     sns_strbuf b = {0};
     const sns_zero_shot *t = &r->test;
     if (json) {
-        put_json(&b, json_pack("{s:I,s:I,s:f,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "train_images",
+        put_json(&b, json_pack("{s:I,s:I,s:f,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "train_images",
                                (json_int_t)r->train_images, "validation_images",
                                (json_int_t)r->validation_images, "lambda", r->lambda, "images",
                                (json_int_t)t->images, "classes", (json_int_t)t->classes, "skipped",
                                (json_int_t)t->skipped, "top_1", measure_json(&t->top_1), "top_5",
                                measure_json(&t->top_5), "mean_per_class",
-                               measure_json(&t->mean_per_class), "per_class", classes_json(t)));
+                               measure_json(&t->mean_per_class), "per_class", classes_json(t),
+                               "confusion", confusion_json(t)));
         return finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "%zu training pictures, %zu test pictures, %zu classes\n",
@@ -150,6 +193,7 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
     put_percent(&b, "top-5", &t->top_5);
     put_percent(&b, "mean per class", &t->mean_per_class);
     put_classes(&b, t);
+    put_mistakes(&b, t);
     return finish(&b, text, err);
 }
 

@@ -9,10 +9,16 @@
 static sns_status measure(const float *queries, const float *candidates, size_t N, size_t E,
                           const sns_relation *right, sns_retrieval_side *out, sns_error *err) {
     uint32_t *ranks = malloc((right->count + 1) * sizeof *ranks);
-    if (!ranks) return sns_fail(err, SNS_NOMEM, "no memory for %zu ranks", right->count);
-    sns_status s = sns_rank_queries(queries, right->count, candidates, N, E, right, ranks, err);
+    double *precision = malloc((right->count + 1) * sizeof *precision);
+    sns_status s = ranks && precision
+                       ? SNS_OK
+                       : sns_fail(err, SNS_NOMEM, "no memory for %zu ranks", right->count);
+    if (!s)
+        s = sns_rank_queries(queries, right->count, candidates, N, E, right, ranks, precision, err);
     if (!s) s = sns_retrieval_measure(ranks, right, N, out, err);
+    if (!s) s = sns_mean_average_precision(precision, right, N, &out->mean_average_precision, err);
     free(ranks);
+    free(precision);
     return s;
 }
 

@@ -13,6 +13,7 @@
 void sns_zero_shot_free(sns_zero_shot *result) {
     for (size_t c = 0; c < result->classes; c++) free(result->per_class[c].label);
     free(result->per_class);
+    free(result->confusion);
     *result = (sns_zero_shot){0};
 }
 
@@ -88,22 +89,27 @@ static sns_status classify(const sns_model *model, const float *images, const ui
                            sns_zero_shot *out, sns_error *err) {
     size_t E = sns_model_dim(model), C = out->classes;
     sns_pair *pairs = malloc(n * sizeof *pairs);
-    uint32_t *ranks = malloc(n * sizeof *ranks);
+    uint32_t *ranks = malloc(n * sizeof *ranks), *answers = malloc(n * sizeof *answers);
     sns_relation right = {0};
     sns_classifier *classifier = NULL;
-    sns_status s = pairs && ranks ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory to classify");
+    sns_status s = pairs && ranks && answers ? SNS_OK
+                                             : sns_fail(err, SNS_NOMEM, "no memory to classify");
     if (!s)
         s = make_classifier(model, out, templates, T, names, name_count, cancel, &classifier, err);
     for (size_t i = 0; i < n && !s; i++) pairs[i] = (sns_pair){(uint32_t)i, labels[i]};
     if (!s) s = sns_relation_new(pairs, n, n, &right, err);
     if (!s)
         s = sns_rank_queries(images, n, sns_classifier_weights(classifier), C, E, &right, ranks,
-                             err);
+                             NULL, err);
     if (!s) s = sns_accuracy_measure(ranks, labels, n, C, out, err);
+    if (!s)
+        s = sns_best_candidates(images, n, sns_classifier_weights(classifier), C, E, answers, err);
+    if (!s) s = sns_confusion_measure(answers, labels, n, out, err);
     sns_relation_free(&right);
     sns_classifier_free(classifier);
     free(pairs);
     free(ranks);
+    free(answers);
     return s;
 }
 

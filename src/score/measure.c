@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESAMPLES = SNS_RESAMPLES, SEED = SNS_RESAMPLE_SEED };
+enum { RESAMPLES = SNS_RESAMPLES, SEED = SNS_RESAMPLE_SEED, MOST_CONFUSED = 4096 };
 
 /* A measure of a sample: values [n] of the queries drawn. May reorder them. */
 typedef double statistic(double *values, size_t n);
@@ -98,6 +98,36 @@ sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *righ
     return SNS_OK;
 }
 
+/* The expected average precision of r right ones in a random order of N: at place k one more of the
+ * r stands with chance r / N, and (k - 1) (r - 1) / (N - 1) of the others are expected before it.
+ */
+static double chance_precision(size_t N, size_t r) {
+    double sum = 0, others = N > 1 ? (double)(r - 1) / (double)(N - 1) : 0;
+    for (size_t k = 1; k <= N; k++) sum += (1 + others * (double)(k - 1)) / (double)k;
+    return sum / (double)N;
+}
+
+sns_status sns_mean_average_precision(const double *precision, const sns_relation *right, size_t N,
+                                      sns_measure *out, sns_error *err) {
+    double *values = malloc((right->count + 1) * 2 * sizeof *values), last = 0;
+    if (!values) return sns_fail(err, SNS_NOMEM, "no memory for %zu queries", right->count);
+    size_t n = 0, last_r = 0;
+    *out = (sns_measure){0};
+    for (size_t q = 0; q < right->count; q++) {
+        size_t r = right->start[q + 1] - right->start[q];
+        if (!r) continue;
+        if (r != last_r) last = chance_precision(N, last_r = r);
+        values[n++] = precision[q];
+        out->chance += last;
+    }
+    if (n) {
+        out->chance /= (double)n;
+        bootstrap(values, n, mean, values + n, out);
+    }
+    free(values);
+    return SNS_OK;
+}
+
 /* Mean over classes of each class's mean; resampled within classes, so that all stay present. A
  * class without a picture has no part in it.
  *   order [n]: pictures by class   start [classes + 1]: where each class begins in it */
@@ -165,5 +195,15 @@ sns_status sns_accuracy_measure(const uint32_t *ranks, const uint32_t *labels, s
     out->top_5.chance = fmin(5 / C, 1);
     free(hit);
     free(order);
+    return SNS_OK;
+}
+
+sns_status sns_confusion_measure(const uint32_t *answers, const uint32_t *labels, size_t n,
+                                 sns_zero_shot *out, sns_error *err) {
+    size_t C = out->classes;
+    if (C > MOST_CONFUSED) return SNS_OK;
+    if (!(out->confusion = calloc(C * C + 1, sizeof *out->confusion)))
+        return sns_fail(err, SNS_NOMEM, "no memory for a confusion matrix of %zu classes", C);
+    for (size_t i = 0; i < n; i++) out->confusion[labels[i] * C + answers[i]]++;
     return SNS_OK;
 }

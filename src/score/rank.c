@@ -68,23 +68,69 @@ uint32_t sns_rank_of_best(const float *scores, size_t N, const uint32_t *right,
     return rank;
 }
 
+typedef struct scored {
+    float score;
+    uint32_t item;
+} scored;
+
+static int best_first(const void *a, const void *b) {
+    const scored *p = a, *q = b;
+    return (p->score < q->score) - (p->score > q->score);
+}
+
+/* room [count] */
+static double average_precision(const float *scores, size_t N, const uint32_t *right, size_t count,
+                                scored *room) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) room[i] = (scored){scores[right[i]], right[i]};
+    qsort(room, count, sizeof *room, best_first);
+    for (size_t i = 0; i < count; i++) {
+        size_t position = i + 1; /* among the right ones; wrong ones that tie come before it */
+        for (size_t j = 0; j < N; j++) position += scores[j] >= room[i].score;
+        for (size_t j = 0; j < count; j++) position -= room[j].score >= room[i].score;
+        sum += (double)(i + 1) / (double)position;
+    }
+    return sum / (double)count;
+}
+
+sns_status sns_best_candidates(const float *queries, size_t Q, const float *candidates, size_t N,
+                               size_t E, uint32_t *best, sns_error *err) {
+    float *scores = malloc(N * sizeof *scores);
+    if (!scores) return sns_fail(err, SNS_NOMEM, "no memory for scores of %zu candidates", N);
+    for (size_t q = 0; q < Q; q++) {
+        sns_kernels_get()->dot_rows(scores, queries + q * E, candidates, N, E);
+        best[q] = 0;
+        for (size_t j = 1; j < N; j++)
+            if (scores[j] > scores[best[q]]) best[q] = (uint32_t)j;
+    }
+    free(scores);
+    return SNS_OK;
+}
+
 sns_status sns_rank_queries(const float *queries, size_t Q, const float *candidates, size_t N,
-                            size_t E, const sns_relation *right, uint32_t *ranks, sns_error *err) {
+                            size_t E, const sns_relation *right, uint32_t *ranks, double *precision,
+                            sns_error *err) {
     enum { BLOCK = 64 };
     size_t bytes;
     float *scores = NULL;
     if (sns_mul_size(N, BLOCK * sizeof *scores, &bytes)) scores = sns_aligned_alloc(bytes);
-    if (!scores) return sns_fail(err, SNS_NOMEM, "no memory for scores of %zu candidates", N);
-    sns_status s = SNS_OK;
+    scored *room = malloc(N * sizeof *room);
+    sns_status s = scores && room
+                       ? SNS_OK
+                       : sns_fail(err, SNS_NOMEM, "no memory for scores of %zu candidates", N);
     for (size_t q = 0; q < Q && !s; q += BLOCK) {
         size_t n = Q - q < BLOCK ? Q - q : BLOCK;
         s = sns_gemm(false, true, n, N, E, queries + q * E, E, candidates, E, 0, scores, N, err);
         for (size_t i = 0; i < n && !s; i++) {
             size_t begin = right->start[q + i], count = right->start[q + i + 1] - begin;
-            ranks[q + i] = count ? sns_rank_of_best(scores + i * N, N, right->items + begin, count)
-                                 : 0;
+            const uint32_t *items = right->items + begin;
+            ranks[q + i] = count ? sns_rank_of_best(scores + i * N, N, items, count) : 0;
+            if (precision)
+                precision[q + i] = count ? average_precision(scores + i * N, N, items, count, room)
+                                         : 0;
         }
     }
+    free(room);
     sns_aligned_free(scores);
     return s;
 }

@@ -30,13 +30,23 @@ sns_status sns_relation_turn(const sns_relation *r, size_t count, sns_relation *
 uint32_t sns_rank_of_best(const float *scores, size_t N, const uint32_t *right, size_t right_count);
 
 /* ranks [Q]: of the best right candidate by dot product; 0 for a query without a right one.
- *   queries [Q, E]   candidates [N, E] */
+ *   queries [Q, E]   candidates [N, E]   precision  NULL, or [Q]: average precision, the mean over
+ * the right candidates of the share of right ones among all down to it; 0 likewise. Wrong ones of
+ * an equal score come first. */
 sns_status sns_rank_queries(const float *queries, size_t Q, const float *candidates, size_t N,
-                            size_t E, const sns_relation *right, uint32_t *ranks, sns_error *err);
+                            size_t E, const sns_relation *right, uint32_t *ranks, double *precision,
+                            sns_error *err);
+/* best [Q]: the first candidate of the highest dot product. */
+sns_status sns_best_candidates(const float *queries, size_t Q, const float *candidates, size_t N,
+                               size_t E, uint32_t *best, sns_error *err);
 
 /* Everything of one direction from ranks [Q] (0 entries are no queries). */
 sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *right, size_t N,
                                  sns_retrieval_side *out, sns_error *err);
+
+/* Mean over the queries that have a right candidate of precision [Q], with interval and chance. */
+sns_status sns_mean_average_precision(const double *precision, const sns_relation *right, size_t N,
+                                      sns_measure *out, sns_error *err);
 
 /* Of every bootstrap: how many draws, and what they follow from. */
 enum { SNS_RESAMPLES = 1000, SNS_RESAMPLE_SEED = 20 };
@@ -58,4 +68,7 @@ double sns_chance_recall(size_t N, size_t r, size_t k);
  */
 sns_status sns_accuracy_measure(const uint32_t *ranks, const uint32_t *labels, size_t n,
                                 size_t classes, sns_zero_shot *out, sns_error *err);
+/* out->confusion from the answers [n] and out->classes. */
+sns_status sns_confusion_measure(const uint32_t *answers, const uint32_t *labels, size_t n,
+                                 sns_zero_shot *out, sns_error *err);
 #endif

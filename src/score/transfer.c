@@ -208,18 +208,25 @@ static sns_status judge(const examples *train, const examples *test, size_t E,
                         const sns_transfer_options *what, sns_transfer *out, sns_error *err) {
     size_t K = out->test.classes, n = test->n;
     float *scores = malloc((n * K + 1) * sizeof *scores);
-    uint32_t *ranks = malloc((n + 1) * sizeof *ranks);
-    sns_status s = scores && ranks ? SNS_OK
-                                   : sns_fail(err, SNS_NOMEM, "no memory for %zu answers", n);
+    uint32_t *ranks = malloc((n + 1) * sizeof *ranks), *answers = calloc(n + 1, sizeof *answers);
+    sns_status s = scores && ranks && answers
+                       ? SNS_OK
+                       : sns_fail(err, SNS_NOMEM, "no memory for %zu answers", n);
     if (!s && what->method == SNS_TRANSFER_PROBE)
         s = probe(train, test, E, K, what, out, scores, err);
     else if (!s)
         s = sns_knn_scores(train->x, train->labels, train->n, test->x, n, E, K,
                            what->k ? what->k : USUAL_K, what->temperature, scores, err);
-    for (size_t i = 0; i < n && !s; i++)
-        ranks[i] = sns_rank_of_best(scores + i * K, K, &test->labels[i], 1);
+    for (size_t i = 0; i < n && !s; i++) {
+        const float *row = scores + i * K;
+        ranks[i] = sns_rank_of_best(row, K, &test->labels[i], 1);
+        for (uint32_t c = 1; c < K; c++)
+            if (row[c] > row[answers[i]]) answers[i] = c;
+    }
     if (!s) s = sns_accuracy_measure(ranks, test->labels, n, K, &out->test, err);
+    if (!s) s = sns_confusion_measure(answers, test->labels, n, &out->test, err);
     free(scores);
+    free(answers);
     free(ranks);
     return s;
 }

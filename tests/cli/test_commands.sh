@@ -360,7 +360,7 @@ mkdir -p "$work/classes/a" "$work/classes/b"
 cp "$work/pictures/one.png" "$work/classes/a/1.png"
 cp "$work/pictures/one.png" "$work/classes/b/1.png"
 expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t "the {}" --json
-json_lines classes images mean_per_class per_class skipped top_1 top_5
+json_lines classes confusion images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
 
@@ -376,7 +376,7 @@ for method in probe knn; do
     expect 2 eval $method --train "$work/learn"
     err_has "--test"
     expect 0 eval $method --train "$work/learn" --test "$work/judge" --json
-    json_lines classes images lambda mean_per_class per_class skipped top_1 top_5 train_images validation_images
+    json_lines classes confusion images lambda mean_per_class per_class skipped top_1 top_5 train_images validation_images
     grep -q '"images":2,.*"top_1":{"value":1.0' "$out" || fail "$method does not know what it was shown"
     expect 0 eval $method --train "$work/learn" --test "$work/judge" --shots 1
     out_has "2 training pictures, 2 test pictures, 2 classes"

@@ -5,12 +5,14 @@
 
 train.npy, test.npy: [n, E + 1], the last column is the label. regression.npy: for lambda 0.1, 1 and 100 a block [K, E + 1] of
 weights and intercepts. loss.npy: their losses. neighbours.npy: predictions for test.npy by the 5 nearest in cosine, one vote each
-(drawn votes are avoided). accuracy.npy: accuracy and balanced accuracy of the regression with lambda 1 on test.npy."""
+(drawn votes are avoided). accuracy.npy: accuracy and balanced accuracy of the regression with lambda 1 on test.npy,
+confusion.npy: [K, K], rows the truth. precision.npy: for each of test.npy the average precision of train.npy in the order of the dot
+products, those of its label being right."""
 import os
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, confusion_matrix
 from sklearn.neighbors import KNeighborsClassifier
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe")
@@ -40,9 +42,10 @@ def main():
     held, truth = held[clear], truth[clear]
     guess = LogisticRegression(C=1, tol=1e-10, max_iter=10000).fit(x, y).predict(held)
     accuracy = [accuracy_score(truth, guess), balanced_accuracy_score(truth, guess)]
+    precision = [average_precision_score(y == label, x @ query) for query, label in zip(held, truth)]
     for name, array in (("train", np.column_stack([x, y])), ("test", np.column_stack([held, truth])),
                         ("regression", np.stack(fits)), ("loss", losses), ("neighbours", near.predict(held)),
-                        ("accuracy", accuracy)):
+                        ("accuracy", accuracy), ("confusion", confusion_matrix(truth, guess)), ("precision", precision)):
         np.save(os.path.join(HERE, name + ".npy"), np.asarray(array, np.float32))
 
 

@@ -225,10 +225,11 @@ static void scikit_learn_agrees(void **state) {
     sns_npy want = read_golden("goldens/probe/regression.npy"),
             loss = read_golden("goldens/probe/loss.npy"),
             near = read_golden("goldens/probe/neighbours.npy"),
+            confusion = read_golden("goldens/probe/confusion.npy"),
             accuracy = read_golden("goldens/probe/accuracy.npy");
     size_t classes = want.dim[1];
     float *scores = malloc(m * classes * sizeof *scores);
-    uint32_t *ranks = malloc(m * sizeof *ranks);
+    uint32_t *ranks = malloc(m * sizeof *ranks), *answers = malloc(m * sizeof *answers);
     for (size_t l = 0; l < want.dim[0]; l++) {
         sns_probe *p;
         double mean = 0;
@@ -252,6 +253,15 @@ static void scikit_learn_agrees(void **state) {
             assert_int_equal(sns_accuracy_measure(ranks, lb, m, classes, &out, NULL), SNS_OK);
             assert_float_equal(out.top_1.value, accuracy.data[0], 1e-6);
             assert_float_equal(out.mean_per_class.value, accuracy.data[1], 1e-6);
+            for (size_t i = 0; i < m; i++) {
+                answers[i] = 0;
+                for (uint32_t c = 1; c < classes; c++)
+                    if (scores[i * classes + c] > scores[i * classes + answers[i]]) answers[i] = c;
+            }
+            assert_int_equal(sns_confusion_measure(answers, lb, m, &out, NULL), SNS_OK);
+            for (size_t i = 0; i < classes * classes; i++)
+                assert_int_equal(out.confusion[i], (uint32_t)confusion.data[i]);
+            free(out.confusion);
         }
         sns_probe_free(p);
     }
@@ -263,8 +273,46 @@ static void scikit_learn_agrees(void **state) {
     sns_npy_free(&loss);
     sns_npy_free(&near);
     sns_npy_free(&accuracy);
+    sns_npy_free(&confusion);
+    free(answers);
     free(scores);
     free(ranks);
+    free(a);
+    free(b);
+    free(la);
+    free(lb);
+}
+
+static void average_precision_is_scikit_learns(void **state) {
+    (void)state;
+    float *a, *b;
+    uint32_t *la, *lb;
+    size_t dim, n = read_labelled("goldens/probe/train.npy", &a, &la, &dim);
+    size_t m = read_labelled("goldens/probe/test.npy", &b, &lb, &dim), pair_count = 0;
+    sns_npy want = read_golden("goldens/probe/precision.npy");
+    sns_pair *pairs = malloc(n * m * sizeof *pairs);
+    uint32_t *ranks = malloc(m * sizeof *ranks);
+    double *precision = malloc(m * sizeof *precision), mean = 0;
+    sns_relation right;
+    sns_measure measured;
+    for (size_t q = 0; q < m; q++)
+        for (size_t i = 0; i < n; i++)
+            if (la[i] == lb[q]) pairs[pair_count++] = (sns_pair){(uint32_t)q, (uint32_t)i};
+    assert_int_equal(sns_relation_new(pairs, pair_count, m, &right, NULL), SNS_OK);
+    assert_int_equal(sns_rank_queries(b, m, a, n, dim, &right, ranks, precision, NULL), SNS_OK);
+    for (size_t q = 0; q < m; q++) {
+        assert_true(fabs(precision[q] - want.data[q]) < 1e-5);
+        mean += precision[q] / (double)m;
+    }
+    assert_int_equal(sns_mean_average_precision(precision, &right, n, &measured, NULL), SNS_OK);
+    assert_float_equal(measured.value, mean, 1e-9);
+    assert_true(measured.low < mean && mean < measured.high);
+    assert_true(measured.chance > 0.3 && measured.chance < 0.42); /* a third is right */
+    sns_relation_free(&right);
+    sns_npy_free(&want);
+    free(pairs);
+    free(ranks);
+    free(precision);
     free(a);
     free(b);
     free(la);
@@ -278,6 +326,7 @@ int main(void) {
         cmocka_unit_test(the_sweep_takes_the_best),
         cmocka_unit_test(neighbours_equal_loops),
         cmocka_unit_test(scikit_learn_agrees),
+        cmocka_unit_test(average_precision_is_scikit_learns),
         cmocka_unit_test(lbfgs_follows_a_valley),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
