@@ -7,8 +7,8 @@
 
 extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
     cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats, cli_embed,
-    cli_eval_retrieval, cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info,
-    cli_search, cli_tokenizer_train, cli_train;
+    cli_eval_retrieval, cli_eval_robustness, cli_eval_zero_shot, cli_index, cli_model_average,
+    cli_model_info, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -26,6 +26,8 @@ static const cli_entry table[] = {
     {"train", "learn a model from pairs of pictures and texts", &cli_train},
     {"eval retrieval", "measure how well texts and pictures find each other", &cli_eval_retrieval},
     {"eval zero-shot", "measure classification by the names of classes", &cli_eval_zero_shot},
+    {"eval robustness", "measure accuracy under a shift against accuracy without",
+     &cli_eval_robustness},
     {"model average", "average a model with the one it was fine-tuned from", &cli_model_average},
     {"model info", "say what a model's folder holds", &cli_model_info},
     {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},

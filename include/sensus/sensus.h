@@ -40,6 +40,7 @@
 #include <sensus/image.h>
 #include <sensus/model.h>
 #include <sensus/relevance.h>
+#include <sensus/robustness.h>
 #include <sensus/status.h>
 #include <sensus/tokenizer.h>
 #include <sensus/train.h>

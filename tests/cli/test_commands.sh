@@ -351,6 +351,30 @@ expect 0 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a {}" -t
 json_lines classes images mean_per_class per_class skipped top_1 top_5
 expect 1 eval zero-shot -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
+# ---- robustness ----
+"$python" - "$work/points.jsonl" <<'PY'
+import json, sys
+with open(sys.argv[1], "w") as f:
+    for model, group, k, s in (("a", "supervised", 50, 40), ("b", "supervised", 60, 50), ("c", "supervised", 70, 60),
+                               ("z", "zero-shot", 60, 60)):
+        print(json.dumps({"model": model, "group": group, "shift": "fog", "id": {"correct": k, "total": 100},
+                          "shifted": {"correct": s, "total": 100}}), file=f)
+PY
+expect 0 eval robustness "$work/points.jsonl" --svg "$work/robust.svg"
+out_has "on fog, 1 model"
+grep -q '</svg>' "$work/robust.svg" || fail "no figure"
+expect 0 eval robustness "$work/points.jsonl" --json
+[ "$(wc -l < "$out")" = 8 ] || fail "a line, three means, four points"
+out_has '"kind":"mean","group":"zero-shot","model":null,"shift":"fog"'
+expect 1 eval robustness "$work/points.jsonl" --baseline zero-shot
+err_has "needs three models"
+expect 1 eval robustness "$work/points.jsonl" --svg /no/such/folder/r.svg
+err_has "/no/such/folder/r.svg"
+expect 2 eval robustness
+echo '{"model": 3}' >> "$work/points.jsonl"
+expect 1 eval robustness "$work/points.jsonl"
+err_has "points.jsonl: line 5: model"
+expect 1 eval robustness "$work/no-points.jsonl"
 # ---- training data ----
 "$python" - "$work/set" <<'PY'
 import os, struct, sys, zlib
