@@ -6,8 +6,10 @@
  * that line. Source: Taori et al. 2020, section 2; Radford et al. 2021, section 3.3, figure 13. */
 #ifndef SENSUS_ROBUSTNESS_H
 #define SENSUS_ROBUSTNESS_H
+#include <sensus/image.h>
 #include <sensus/status.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A number and its 95 % interval. */
 typedef struct sns_interval {
@@ -82,4 +84,54 @@ SNS_API sns_status sns_robustness_report(const sns_robustness *r, int json, char
                                          sns_error *err);
 /* Figure 13 as SVG: a panel for each shift, both axes in logits. malloc'd. */
 SNS_API sns_status sns_robustness_svg(const sns_robustness *r, char **text, sns_error *err);
+
+/* ---- synthetic shifts ---- */
+
+/* Ways to spoil a picture. Source: Hendrycks and Dietterich 2019, "Benchmarking neural network
+ * robustness to common corruptions and perturbations", section 3; formulas and constants are in
+ * src/prep/corrupt.c. */
+typedef enum sns_shift {
+    SNS_SHIFT_NOISE,    /* Gaussian, every pixel and channel by itself */
+    SNS_SHIFT_BLUR,     /* Gaussian, as wide as a share of the shorter side */
+    SNS_SHIFT_CONTRAST, /* less of it */
+    SNS_SHIFT_JPEG,     /* compressed */
+    SNS_SHIFT_FOG       /* a plasma fractal laid over, and the whole darkened to fit */
+} sns_shift;
+enum { SNS_SHIFTS = 5, SNS_STRENGTHS = 5, SNS_CORRUPT_PX_MAX = 4096 };
+
+/* "noise", "blur", "contrast", "jpeg", "fog"; NULL for another number. */
+SNS_API const char *sns_shift_name(sns_shift shift);
+
+/* A spoiled copy of a picture, of its size.
+ *   strength  1 to 5
+ *   name      what is drawn at random follows from seed and name alone, and is the same at every
+ *             strength
+ *   out       free with sns_image_free
+ * Errors: SNS_ARG, SNS_LIMIT (a side above SNS_CORRUPT_PX_MAX), SNS_NOMEM. */
+SNS_API sns_status sns_image_corrupt(const sns_image *in, sns_shift shift, int strength,
+                                     uint64_t seed, const char *name, sns_image *out,
+                                     sns_error *err);
+
+typedef struct sns_corrupt_options {
+    const char *data;       /* a manifest or a folder of classes, as for sns_eval_zero_shot */
+    const char *image_root; /* where relative image paths start; NULL: the manifest's folder */
+    const char *out;        /* folder */
+    unsigned shifts;        /* 1 << SNS_SHIFT_FOG | ...; 0: all */
+    unsigned strengths;     /* 1 << 5 | ...; 0: all */
+    uint64_t seed;
+    size_t limit; /* use the first so many pictures; 0: all */
+    /* Copies written so far; nonzero stops with SNS_CANCELLED. NULL ok. */
+    int (*progress)(void *user, size_t done, size_t total);
+    void (*warn)(void *user, const char *message); /* a line for each that is left out; NULL ok */
+    void *user;
+} sns_corrupt_options;
+
+/* Write OUT/SHIFT-STRENGTH/NNNNNN.png (.jpg for SNS_SHIFT_JPEG) and, when all its pictures are
+ * there, OUT/SHIFT-STRENGTH/manifest.jsonl with their labels and captions, for each shift and
+ * strength. A picture's name is its path in the manifest (or below the folder), so that copies of
+ * the data elsewhere are spoiled alike. *skipped (NULL ok) <- lines and pictures left out. Errors:
+ * SNS_ARG, SNS_MISSING, SNS_IO, SNS_FORMAT (no usable picture), SNS_LIMIT, SNS_CANCELLED,
+ * SNS_NOMEM. */
+SNS_API sns_status sns_data_corrupt(const sns_corrupt_options *options, size_t *skipped,
+                                    sns_error *err);
 #endif

@@ -392,8 +392,8 @@ for i in range(4):
 png(os.path.join(sys.argv[1], "a <dog>.png"), 0)
 PY
 expect 2 data
-err_has "needs a second word: build show stats duplicates overlap"
-for command in build show stats duplicates overlap; do
+err_has "needs a second word: build show stats duplicates overlap corrupt"
+for command in build show stats duplicates overlap corrupt; do
     expect 0 data $command -h
     out_has "usage: sensus data $command"
     quiet
@@ -439,6 +439,24 @@ out_has '"exact": true'
 expect 0 data overlap "$work/shards/*.tar" "$work/set/cats"
 out_has "4 of 4 pictures are also among the other 5, 4 of them the same to the pixel"
 expect 2 data overlap "$work/set"
+expect 0 data corrupt -o "$work/shifted" --shift fog,jpeg --strength 2,5 "$work/set"
+[ "$(wc -l < "$work/shifted/fog-5/manifest.jsonl")" = 4 ] || fail "four spoiled pictures"
+[ -s "$work/shifted/jpeg-2/000003.jpg" ] || fail "no JPEG"
+[ ! -e "$work/shifted/fog-1" ] || fail "a strength that was not asked for"
+[ ! -e "$work/shifted/noise-2" ] || fail "a shift that was not asked for"
+expect 2 data corrupt "$work/set"
+expect 2 data corrupt -o "$work/shifted"
+expect 2 data corrupt -o "$work/shifted" --shift fog,rain "$work/set"
+err_has "'rain'"
+expect 2 data corrupt -o "$work/shifted" --strength 2,6 "$work/set"
+err_has "'6'"
+expect 2 data corrupt -o "$work/shifted" --strength "" "$work/set"
+expect 1 data corrupt -o "$work/shifted" "$work/nothing-here"
+err_has "nothing-here"
+printf '{"image": "set/cats/cat-0.png", "label": "cat"}\n{"image": "none.png"}\n' > "$work/part.jsonl"
+expect 1 data corrupt -o "$work/part" --shift noise --strength 1 "$work/part.jsonl"
+err_has "none.png"
+grep -qF '"label":"cat"' "$work/part/noise-1/manifest.jsonl" || fail "no label"
 head -c 1300 "$work/shards/s-000000.tar" > "$work/cut.tar"
 expect 1 data stats "$work/cut.tar"
 err_has "cut off at byte"
