@@ -57,7 +57,9 @@ const cli_command cli_eval_robustness = {
         "POINTS has one JSON object a line: {\"model\": name, \"group\": \"supervised\", "
         "\"shift\": "
         "\"fog\", \"id\": {\"correct\": 5100, \"total\": 8000}, \"shifted\": {\"correct\": 790, "
-        "\"total\": 1600}}. A shift needs three baseline models at least.",
+        "\"total\": 1600}}.  \"run\": name says which models come from one run of training, so "
+        "that the intervals don't take them for independent ones. A shift needs three baseline "
+        "models at least.",
     .examples = "sensus eval robustness points.jsonl --svg robustness.svg\n"
                 "sensus eval robustness points.jsonl --baseline \"linear probe\" --json",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},

@@ -22,7 +22,8 @@ typedef struct sns_score {
 
 typedef struct sns_robust_point {
     const char *model, *group, *shift;
-    sns_score id, shifted;                      /* id: in distribution, on the ordinary set */
+    const char *run;       /* of training; models of one run are not independent */
+    sns_score id, shifted; /* id: in distribution, on the ordinary set */
     sns_interval id_accuracy, shifted_accuracy; /* fractions; Wilson's intervals */
     sns_interval effective; /* of a baseline model: its distance from the line */
 } sns_robust_point;
@@ -63,13 +64,14 @@ typedef struct sns_robustness {
 
 /* Read points and measure them.
  *   file      JSON lines of {"model": name, "group": name, "shift": name, "id": {"correct": k,
- *             "total": n}, "shifted": {"correct": k, "total": n}}; other keys are passed over
- *   baseline  the group that the lines are fitted over
- *   out       free with sns_robustness_free, also after an error
+ *             "total": n}, "shifted": {"correct": k, "total": n}}; "run": name where several models
+ * are states of one run of training, or are made from one; other keys are passed over baseline  the
+ * group that the lines are fitted over out       free with sns_robustness_free, also after an error
  * A logit is that of (k + 0.5) / (n + 1). Intervals are the 2.5th and 97.5th percentile of 1,000
- * draws from a fixed seed, in each of which every model has a weight of its own (the Bayesian
+ * draws from a fixed seed, in each of which every run has a weight of its own (the Bayesian
  * bootstrap, Rubin 1981), the same on all shifts, and every count is drawn again from its binomial
- * distribution; a model's equal counts of an ordinary set are one count. Errors: SNS_MISSING,
+ * distribution; a model's equal counts of an ordinary set are one count. What a single run, or two,
+ * cannot show of the spread between runs is not in them. Errors: SNS_MISSING,
  * SNS_IO, SNS_FORMAT (a line that is no point, names its line; the same model and shift twice; a
  * shift with fewer than three baseline models, or whose baseline models are all equally good),
  * SNS_LIMIT (64 MiB, 10,000 points, 64 shifts, 16 groups, names of 200 bytes, totals of 1e9),

@@ -7,8 +7,8 @@
  * and the effective robustness of a model is
  *     rho = sh - sigmoid(intercept + slope * logit(id))
  *
- * Intervals: DRAWS times, every model m gets a weight w_m ~ Exp(1) (Rubin 1981, "The Bayesian
- * bootstrap": a resample of models in which no line is ever without its points), every count is
+ * Intervals: DRAWS times, every run of training gets a weight w ~ Exp(1) (Rubin 1981, "The Bayesian
+ * bootstrap": a resample of runs in which no line is ever without its points), every count is
  * drawn again from Binomial(n, (k + .5) / (n + 1)), lines are fitted with those weights, and
  * means over a group's models are taken with them. */
 #include "base/error.h"
@@ -25,6 +25,7 @@ enum { DRAWS = 1000, SEED = 13, LOW = 25, HIGH = 974 /* 2.5 and 97.5 % of 999 */
 typedef struct place {
     size_t line;
     size_t model;   /* the first point of its model */
+    size_t run;     /* and of its run, whose weight it has */
     size_t same_id; /* the first point with its model and its count of the ordinary set */
     size_t shift_mean, model_mean; /* the means that it is part of; not of the baseline's */
     bool baseline;
@@ -101,7 +102,7 @@ static void set_numbers(work *w, uint64_t draw) {
         w->now.weight[i] = 1;
         if (draw) {
             sns_rng rng;
-            sns_rng_seed_at(&rng, SEED + draw, 0, at->model);
+            sns_rng_seed_at(&rng, SEED + draw, 0, at->run);
             w->now.weight[i] = -log(1 - sns_rng_uniform(&rng));
             id = drawn_again(p->id, draw, 1, at->same_id);
             shifted = drawn_again(p->shifted, draw, 2, i);
@@ -237,10 +238,11 @@ static void find_places(work *w, const char *baseline) {
     for (size_t i = 0; i < r->point_count; i++) {
         sns_robust_point *p = &r->points[i];
         place *at = &w->places[i];
-        *at = (place){.model = i, .same_id = i, .baseline = !strcmp(p->group, baseline)};
+        *at = (place){.model = i, .run = i, .same_id = i, .baseline = !strcmp(p->group, baseline)};
         while (r->lines[at->line].shift != p->shift) at->line++;
         for (size_t k = i; k-- > 0;) {
             const sns_robust_point *q = &r->points[k];
+            if (q->run == p->run) at->run = k;
             if (q->model != p->model) continue;
             at->model = k;
             if (q->id.correct == p->id.correct && q->id.total == p->id.total) at->same_id = k;

@@ -113,6 +113,8 @@ static sns_status read_point(reader *r, const json_t *o) {
     sns_status s = read_name(r, o, "model", &p.model);
     if (!s) s = read_name(r, o, "group", &p.group);
     if (!s) s = read_name(r, o, "shift", &p.shift);
+    p.run = p.model;
+    if (!s && json_object_get(o, "run")) s = read_name(r, o, "run", &p.run);
     if (!s) s = read_score(r, o, "id", &p.id);
     if (!s) s = read_score(r, o, "shifted", &p.shifted);
     if (!s) s = check_model(r, &p);
@@ -147,7 +149,7 @@ sns_status sns_robustness_parse(const char *text, size_t size, const char *path,
                                 sns_robustness *out, sns_error *err) {
     size_t n = most_points(text, size);
     reader r = {.path = path, .out = out, .err = err};
-    /* Of a point three names are kept, and what is looked up: five more, with prefixes. */
+    /* Of a point four names are kept, and what is looked up: five more, with prefixes. */
     r.names_size = (n + 1) * 9 * (SNS_ROBUST_NAME_BYTES + 8);
     out->points = calloc(n, sizeof *out->points);
     out->lines = calloc(SNS_ROBUST_SHIFTS, sizeof *out->lines);

@@ -16,6 +16,10 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def run_of(point):
+    return point.get("run", point["model"])
+
+
 def make_points():
     rng = np.random.default_rng(5)
     points = []
@@ -26,22 +30,26 @@ def make_points():
                 if group == "probe" and m == 2 and shift == "fog":
                     continue
                 y = a + b * x + above + 0.1 * rng.normal()
-                points.append({"model": f"{group} {m}", "group": group, "shift": shift,
+                run = f"run {m // 2}" if group == "supervised" else f"clip {m // 2}"
+                points.append({"model": f"{group} {m}", "run": run, "group": group, "shift": shift,
                                "id": {"correct": int(2000 * sigmoid(x)), "total": 2000},
                                "shifted": {"correct": int(500 * sigmoid(y)), "total": 500}})
     # One that the shift leaves next to nothing, one that it does not hurt at all: the clamp, and draws of few.
     points[0]["shifted"]["correct"] = 3
     points[-1]["shifted"]["correct"] = 500
+    for p in points:  # a run of its own, which is named by being left out
+        if p["model"] == "supervised 6":
+            del p["run"]
     return points
 
 
 def measure(points, id_correct, shifted_correct, weight):
-    """Everything from counts [points] and weights of models; a dict of names and numbers."""
+    """Everything from counts [points] and weights of runs; a dict of names and numbers."""
     n_id = np.array([p["id"]["total"] for p in points])
     n_shifted = np.array([p["shifted"]["total"] for p in points])
     x = np.log((id_correct + 0.5) / (n_id - id_correct + 0.5))
     y = np.log((shifted_correct + 0.5) / (n_shifted - shifted_correct + 0.5))
-    w = np.array([weight[p["model"]] for p in points])
+    w = np.array([weight[run_of(p)] for p in points])
     group, shift = (np.array([p[k] for p in points]) for k in ("group", "shift"))
     out, rho = {}, np.zeros(len(points))
     for s in ("noise", "fog"):
@@ -61,15 +69,15 @@ def measure(points, id_correct, shifted_correct, weight):
 
 def main():
     points, rng = make_points(), np.random.default_rng(6)
-    models = sorted({p["model"] for p in points})
+    runs = sorted({run_of(p) for p in points})
     k_id, k_shifted = (np.array([p[k]["correct"] for p in points]) for k in ("id", "shifted"))
-    values = measure(points, k_id, k_shifted, dict.fromkeys(models, 1))
+    values = measure(points, k_id, k_shifted, dict.fromkeys(runs, 1))
     draws = {name: [] for name in values}
     for _ in range(DRAWS):
         id_of = {p["model"]: rng.binomial(p["id"]["total"], (p["id"]["correct"] + 0.5) / (p["id"]["total"] + 1)) for p in points}
         shifted = np.array([rng.binomial(p["shifted"]["total"], (p["shifted"]["correct"] + 0.5) / (p["shifted"]["total"] + 1))
                             for p in points])
-        drawn = measure(points, np.array([id_of[p["model"]] for p in points]), shifted, {m: rng.exponential() for m in models})
+        drawn = measure(points, np.array([id_of[p["model"]] for p in points]), shifted, {r: rng.exponential() for r in runs})
         for name, value in drawn.items():
             draws[name].append(value)
     os.makedirs(OUT, exist_ok=True)

@@ -96,6 +96,8 @@ static void says_which_line_is_no_point(void **state) {
     refuses(BASE "{\"model\":\"d\"", SNS_FORMAT, "line 4");
     refuses("{\"group\":\"g\"}", SNS_FORMAT, "model");
     refuses(POINT("", "supervised", "fog", "1", "1"), SNS_FORMAT, "line 1: model");
+    refuses("{\"model\":\"a\",\"group\":\"g\",\"shift\":\"s\",\"run\":1}", SNS_FORMAT,
+            "line 1: run");
     refuses(POINT("a\\nb", "supervised", "fog", "1", "1"), SNS_FORMAT, "control");
     refuses(POINT("a\\u0000", "supervised", "fog", "1", "1"), SNS_FORMAT, "line 1");
     refuses(BASE POINT("d", "zero-shot", "fog", "101", "1"), SNS_FORMAT, "line 4: id");
