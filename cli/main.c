@@ -6,10 +6,10 @@
 #include <string.h>
 
 extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
-    cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats, cli_embed,
-    cli_eval_arithmetic, cli_eval_knn, cli_eval_probe, cli_eval_relevance, cli_eval_retrieval,
-    cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info, cli_search,
-    cli_tokenizer_train, cli_train;
+    cli_data_corrupt, cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats,
+    cli_embed, cli_eval_arithmetic, cli_eval_knn, cli_eval_probe, cli_eval_relevance,
+    cli_eval_retrieval, cli_eval_robustness, cli_eval_zero_shot, cli_index, cli_model_average,
+    cli_model_info, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -24,6 +24,7 @@ static const cli_entry table[] = {
     {"data stats", "count and measure training data", &cli_data_stats},
     {"data duplicates", "find pictures that repeat", &cli_data_duplicates},
     {"data overlap", "find pictures that two sets share", &cli_data_overlap},
+    {"data corrupt", "copy a test set under synthetic shifts", &cli_data_corrupt},
     {"train", "learn a model from pairs of pictures and texts", &cli_train},
     {"eval retrieval", "measure how well texts and pictures find each other", &cli_eval_retrieval},
     {"eval zero-shot", "measure classification by the names of classes", &cli_eval_zero_shot},
@@ -31,6 +32,8 @@ static const cli_entry table[] = {
     {"eval knn", "measure nearest neighbours by a model's vectors", &cli_eval_knn},
     {"eval relevance", "measure the cut-off of search --relevant", &cli_eval_relevance},
     {"eval arithmetic", "measure what adding and subtracting vectors finds", &cli_eval_arithmetic},
+    {"eval robustness", "measure accuracy under a shift against accuracy without",
+     &cli_eval_robustness},
     {"model average", "average a model with the one it was fine-tuned from", &cli_model_average},
     {"model info", "say what a model's folder holds", &cli_model_info},
     {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},

@@ -42,6 +42,7 @@
 #include <sensus/pictures.h>
 #include <sensus/probe.h>
 #include <sensus/relevance.h>
+#include <sensus/robustness.h>
 #include <sensus/status.h>
 #include <sensus/tokenizer.h>
 #include <sensus/train.h>

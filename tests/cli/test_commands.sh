@@ -416,6 +416,30 @@ expect 1 eval arithmetic -m "$work/model" --manifest "$work/classes" -t "a dog"
 err_has "{}"
 expect 1 eval arithmetic -m "$work/model" --manifest "$work/eval.jsonl"
 err_has "no label"
+# ---- robustness ----
+"$python" - "$work/points.jsonl" <<'PY'
+import json, sys
+with open(sys.argv[1], "w") as f:
+    for model, group, k, s in (("a", "supervised", 50, 40), ("b", "supervised", 60, 50), ("c", "supervised", 70, 60),
+                               ("z", "zero-shot", 60, 60)):
+        print(json.dumps({"model": model, "group": group, "shift": "fog", "id": {"correct": k, "total": 100},
+                          "shifted": {"correct": s, "total": 100}}), file=f)
+PY
+expect 0 eval robustness "$work/points.jsonl" --svg "$work/robust.svg"
+out_has "on fog, 1 model"
+grep -q '</svg>' "$work/robust.svg" || fail "no figure"
+expect 0 eval robustness "$work/points.jsonl" --json
+[ "$(wc -l < "$out")" = 8 ] || fail "a line, three means, four points"
+out_has '"kind":"mean","group":"zero-shot","model":null,"shift":"fog"'
+expect 1 eval robustness "$work/points.jsonl" --baseline zero-shot
+err_has "needs three models"
+expect 1 eval robustness "$work/points.jsonl" --svg /no/such/folder/r.svg
+err_has "/no/such/folder/r.svg"
+expect 2 eval robustness
+echo '{"model": 3}' >> "$work/points.jsonl"
+expect 1 eval robustness "$work/points.jsonl"
+err_has "points.jsonl: line 5: model"
+expect 1 eval robustness "$work/no-points.jsonl"
 # ---- training data ----
 "$python" - "$work/set" <<'PY'
 import os, struct, sys, zlib
@@ -433,8 +457,8 @@ for i in range(4):
 png(os.path.join(sys.argv[1], "a <dog>.png"), 0)
 PY
 expect 2 data
-err_has "needs a second word: build show stats duplicates overlap"
-for command in build show stats duplicates overlap; do
+err_has "needs a second word: build show stats duplicates overlap corrupt"
+for command in build show stats duplicates overlap corrupt; do
     expect 0 data $command -h
     out_has "usage: sensus data $command"
     quiet
@@ -480,6 +504,24 @@ out_has '"exact": true'
 expect 0 data overlap "$work/shards/*.tar" "$work/set/cats"
 out_has "4 of 4 pictures are also among the other 5, 4 of them the same to the pixel"
 expect 2 data overlap "$work/set"
+expect 0 data corrupt -o "$work/shifted" --shift fog,jpeg --strength 2,5 "$work/set"
+[ "$(wc -l < "$work/shifted/fog-5/manifest.jsonl")" = 4 ] || fail "four spoiled pictures"
+[ -s "$work/shifted/jpeg-2/000003.jpg" ] || fail "no JPEG"
+[ ! -e "$work/shifted/fog-1" ] || fail "a strength that was not asked for"
+[ ! -e "$work/shifted/noise-2" ] || fail "a shift that was not asked for"
+expect 2 data corrupt "$work/set"
+expect 2 data corrupt -o "$work/shifted"
+expect 2 data corrupt -o "$work/shifted" --shift fog,rain "$work/set"
+err_has "'rain'"
+expect 2 data corrupt -o "$work/shifted" --strength 2,6 "$work/set"
+err_has "'6'"
+expect 2 data corrupt -o "$work/shifted" --strength "" "$work/set"
+expect 1 data corrupt -o "$work/shifted" "$work/nothing-here"
+err_has "nothing-here"
+printf '{"image": "set/cats/cat-0.png", "label": "cat"}\n{"image": "none.png"}\n' > "$work/part.jsonl"
+expect 1 data corrupt -o "$work/part" --shift noise --strength 1 "$work/part.jsonl"
+err_has "none.png"
+grep -qF '"label":"cat"' "$work/part/noise-1/manifest.jsonl" || fail "no label"
 head -c 1300 "$work/shards/s-000000.tar" > "$work/cut.tar"
 expect 1 data stats "$work/cut.tar"
 err_has "cut off at byte"

@@ -152,6 +152,14 @@ def image():
     yield b"II*\0\x08\0\0\0" + bytes(40)
 
 
+def robustness():
+    points = [{"model": f"{g} {i}", "group": g, "shift": s, "id": {"correct": 50 + 9 * i, "total": 100},
+               "shifted": {"correct": 30 + 12 * i, "total": 90}}
+              for s in ("fog", "a <b>") for g, n in (("supervised", 3), ("zero-shot", 1)) for i in range(n)]
+    yield "\n".join(json.dumps(p) for p in points).encode()
+    yield json.dumps({**points[0], "model": "\u00e9" * 100, "note": [1]}).encode()
+
+
 def main():
     target, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
