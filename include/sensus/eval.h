@@ -141,6 +141,37 @@ SNS_API sns_status sns_eval_transfer(const sns_model *model, const char *train, 
 SNS_API sns_status sns_transfer_report(const sns_transfer *result, int json, char **text,
                                        sns_error *err);
 
+/* ---- a few examples ---- */
+
+enum { SNS_FEW_SHOT_POINTS = 5 };
+
+typedef struct sns_few_shot_options {
+    size_t seeds;                 /* draws of each number of shots; 0: 3 */
+    uint64_t seed;                /* of the first */
+    const char *const *templates; /* for zero-shot, as for sns_eval_zero_shot */
+    size_t template_count;
+    void (*progress)(void *user, size_t done, size_t total); /* draws; NULL ok */
+    void *user;
+} sns_few_shot_options;
+
+typedef struct sns_few_shot {
+    size_t images, classes, skipped, seeds;    /* images: of the test */
+    size_t points, shots[SNS_FEW_SHOT_POINTS]; /* 1, 2, 4, 8, 16 of each class */
+    sns_measure accuracy[SNS_FEW_SHOT_POINTS]; /* of the probe, averaged over draws */
+    sns_zero_shot zero_shot; /* of the same test pictures; free with sns_zero_shot_free */
+} sns_few_shot;
+
+/* A linear probe that learns from few pictures, beside classification by names alone (Radford et
+ * al. 2021, figure 6). lambda is chosen on the training pictures that were not drawn. A class with
+ * fewer pictures gives all it has. Arguments and errors: as for sns_eval_transfer. */
+SNS_API sns_status sns_eval_few_shot(const sns_model *model, const char *train, const char *test,
+                                     const sns_few_shot_options *what,
+                                     const sns_eval_options *options, sns_few_shot *result,
+                                     sns_error *err);
+/* A table, or one JSON object. malloc'd. */
+SNS_API sns_status sns_few_shot_report(const sns_few_shot *result, int json, char **text,
+                                       sns_error *err);
+
 /* ---- relevance ---- */
 
 enum { SNS_RELEVANCE_POINTS = 50 };

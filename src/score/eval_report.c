@@ -197,6 +197,30 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
     return finish(&b, text, err);
 }
 
+sns_status sns_few_shot_report(const sns_few_shot *r, int json, char **text, sns_error *err) {
+    sns_strbuf b = {0};
+    if (json) {
+        json_t *curve = json_array();
+        for (size_t i = 0; i < r->points; i++)
+            json_array_append_new(curve, json_pack("{s:I,s:o}", "shots", (json_int_t)r->shots[i],
+                                                   "accuracy", measure_json(&r->accuracy[i])));
+        put_json(&b, json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "images", (json_int_t)r->images,
+                               "classes", (json_int_t)r->classes, "skipped", (json_int_t)r->skipped,
+                               "seeds", (json_int_t)r->seeds, "curve", curve, "zero_shot",
+                               measure_json(&r->zero_shot.top_1)));
+        return finish(&b, text, err);
+    }
+    sns_strbuf_printf(&b, "few-shot: %zu test pictures, %zu classes, %zu draws each\n", r->images,
+                      r->classes, r->seeds);
+    put_percent(&b, "zero-shot", &r->zero_shot.top_1);
+    for (size_t i = 0; i < r->points; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "probe, %zu-shot", r->shots[i]);
+        put_percent(&b, name, &r->accuracy[i]);
+    }
+    return finish(&b, text, err);
+}
+
 static json_t *relevance_json(const sns_relevance_way *w) {
     json_t *curve = json_array();
     for (size_t i = 0; i < SNS_RELEVANCE_POINTS; i++)

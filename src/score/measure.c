@@ -98,6 +98,19 @@ sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *righ
     return SNS_OK;
 }
 
+sns_status sns_mean_measure(const double *values, size_t n, sns_measure *out, sns_error *err) {
+    *out = (sns_measure){0};
+    double *room = malloc((n + 1) * sizeof *room);
+    if (!n || !room) {
+        free(room);
+        return n ? sns_fail(err, SNS_NOMEM, "no memory for %zu values", n)
+                 : sns_fail(err, SNS_ARG, "there is no picture to measure");
+    }
+    bootstrap(values, n, mean, room, out);
+    free(room);
+    return SNS_OK;
+}
+
 /* The expected average precision of r right ones in a random order of N: at place k one more of the
  * r stands with chance r / N, and (k - 1) (r - 1) / (N - 1) of the others are expected before it.
  */

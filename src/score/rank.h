@@ -48,6 +48,9 @@ sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *righ
 sns_status sns_mean_average_precision(const double *precision, const sns_relation *right, size_t N,
                                       sns_measure *out, sns_error *err);
 
+/* The mean of values [n], n above 0, with its interval; chance is left 0. */
+sns_status sns_mean_measure(const double *values, size_t n, sns_measure *out, sns_error *err);
+
 /* Of every bootstrap: how many draws, and what they follow from. */
 enum { SNS_RESAMPLES = 1000, SNS_RESAMPLE_SEED = 20 };
 /* low, high <- the interval from a measure's SNS_RESAMPLES draws, which are sorted. */

@@ -383,6 +383,12 @@ for method in probe knn; do
     expect 1 eval $method --train "$work/learn" --test "$work/learn"
     err_has "is a training picture and a test picture"
 done
+expect 0 eval few-shot --train "$work/learn" --test "$work/judge" --draws 2 --json
+json_lines classes curve images seeds skipped zero_shot
+grep -q '"shots":1,"accuracy":{"value":1.0' "$out" || fail "one example of each does not do"
+expect 0 eval few-shot --train "$work/learn" --test "$work/judge"
+out_has "probe, 16-shot"
+expect 1 eval few-shot --train "$work/learn" --test "$work/judge" -t "no hole"
 expect 0 eval probe --train "$work/learn" --test "$work/judge"
 out_has "chosen on 4 of the training pictures"
 mv "$work/judge/b" "$work/judge/c"
