@@ -44,6 +44,7 @@
 #include <sensus/relevance.h>
 #include <sensus/robustness.h>
 #include <sensus/status.h>
+#include <sensus/suite.h>
 #include <sensus/tokenizer.h>
 #include <sensus/train.h>
 #include <sensus/version.h>

@@ -152,6 +152,11 @@ def image():
     yield b"II*\0\x08\0\0\0" + bytes(40)
 
 
+def suite():
+    yield b"# c\n[a]\nkind = retrieval\ndata = m.jsonl\nlang = en, de\ncaptions = 1\n"
+    yield b"[b]\nkind = few-shot\ntrain = t\ntest = /u\ntemplate = a {}\ntemplate = {}\ndraws = 2\n[c]\nkind = knn\ntrain = t\ntest = u\nk = 5\nshots = 3\n"
+
+
 def robustness():
     points = [{"model": f"{g} {i}", "group": g, "shift": s, "id": {"correct": 50 + 9 * i, "total": 100},
                "shifted": {"correct": 30 + 12 * i, "total": 90}}
