@@ -4,9 +4,11 @@
 DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR a training run's folder
 (run.txt, its command line; log.jsonl), one for each stage, TABLE.md what tools/ablations.py printed. Every other number of the card comes from `sensus eval` here and now."""
 import argparse
+import glob
 import json
 import os
 import subprocess
+import tarfile
 import tempfile
 
 LANGUAGES = "en,de,fr,es,it,nl,pl,ru,tr,ja,zh"
@@ -30,6 +32,54 @@ def held_out(sensus, model, data):
                           "--template", "{}", "--template", "A {}.")[0]
               for name in ("heldout-caltech", "heldout-caltech-categories")}
     return emoji, photos
+
+
+def photographs(data, work):
+    """Caltech-101's photographs by their concepts, as two manifests: what was trained on, what was held out."""
+    trained, held = os.path.join(work, "trained.jsonl"), os.path.join(work, "held.jsonl")
+    known = set()
+    with open(trained, "w", encoding="utf-8") as out:
+        for shard in sorted(glob.glob(os.path.join(data, "bal", "*.tar"))):
+            with tarfile.open(shard) as tar:
+                members = {m.name: m for m in tar}
+                for name in (n for n in members if n.endswith(".json")):
+                    sample = json.load(tar.extractfile(members[name]))
+                    if sample["source"] != "caltech":
+                        continue
+                    picture = name[:-5] + ".jpg"
+                    with open(os.path.join(work, picture), "wb") as file:
+                        file.write(tar.extractfile(members[picture]).read())
+                    known.add(sample["concept"])
+                    out.write(json.dumps({"image": os.path.join(work, picture), "label": sample["concept"]}) + "\n")
+    folder = os.path.join(data, "heldout-caltech")
+    with open(os.path.join(folder, "manifest.jsonl"), encoding="utf-8") as rows, open(held, "w", encoding="utf-8") as out:
+        for row in map(json.loads, rows):
+            if row["concept"] in known:
+                out.write(json.dumps({"image": os.path.join(os.path.abspath(folder), row["image"]), "label": row["concept"]})
+                          + "\n")
+    return trained, held
+
+
+def on_top(sensus, model, data):
+    """The section on classifiers that are trained on the model's vectors."""
+    with tempfile.TemporaryDirectory() as work:
+        trained, held = photographs(data, os.path.abspath(work))
+        both = "--model", model, "--train", trained, "--test", held
+        probe = lines(sensus, "probe", *both)[0]
+        near = lines(sensus, "knn", *both)[0]
+        few = lines(sensus, "few-shot", *both, "--template", "a photo of a {}")[0]
+    shots = " | ".join(percent(point["accuracy"]) for point in few["curve"])
+    return f"""## Classifiers on top of its vectors: the same photographs
+
+Learned from the {probe['train_images']:,} photographs of the trained categories, measured on {probe['images']:,} held-out ones,
+{probe['classes']} classes: a linear probe **{percent(probe['top_1'])}** top-1, 20 nearest neighbours {percent(near['top_1'])}. The model itself
+was trained with the same photographs, so this is what its vectors hold, not how well they carry over to data it never saw. A probe from a
+few of them:
+
+| {" | ".join(str(point['shots']) + "-shot" for point in few["curve"])} |
+|{"---|" * len(few["curve"])}
+| {shots} |
+"""
 
 
 def percent(measure):
@@ -142,6 +192,7 @@ These pictures were watched while training (`--val`); the weights are those of t
 
 Of the left-out categories no photograph was trained on; emoji and drawings of some of these things were.
 
+{on_top(sensus, model, data)}
 ## Training
 
 {stats['samples']:,} pictures, {stats['captions']:,} captions.
