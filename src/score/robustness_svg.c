@@ -58,7 +58,7 @@ static void reach(double x, double *least, double *most) {
     *most = fmax(*most, x);
 }
 
-/* The axes hold the points, and the line where the points are, with a margin. */
+/* The axes hold the points with their intervals, and a margin. */
 static void fit(panel *p) {
     const sns_robustness *r = p->r;
     p->x0 = p->y0 = INFINITY;
@@ -66,11 +66,12 @@ static void fit(panel *p) {
     for (size_t i = 0; i < r->point_count; i++) {
         const sns_robust_point *q = &r->points[i];
         if (q->shift != p->line->shift) continue;
-        reach(sns_score_logit(q->id), &p->x0, &p->x1);
+        reach(end_logit(q->id_accuracy.low, q->id.total), &p->x0, &p->x1);
+        reach(end_logit(q->id_accuracy.high, q->id.total), &p->x0, &p->x1);
         reach(end_logit(q->shifted_accuracy.low, q->shifted.total), &p->y0, &p->y1);
         reach(end_logit(q->shifted_accuracy.high, q->shifted.total), &p->y0, &p->y1);
     }
-    double mx = fmax(0.08 * (p->x1 - p->x0), 0.1), my = fmax(0.06 * (p->y1 - p->y0), 0.1);
+    double mx = fmax(0.06 * (p->x1 - p->x0), 0.1), my = fmax(0.06 * (p->y1 - p->y0), 0.1);
     p->x0 -= mx;
     p->x1 += mx;
     p->y0 -= my;
