@@ -5,8 +5,8 @@ Figure 13 of Radford et al. 2021 in small: CLIP models are trained by `sensus tr
 on the same pictures, linear probes are fitted on CLIP's frozen vectors; each at several lengths of training. All are measured on
 an ordinary test set and on shifted ones, and `sensus eval robustness` draws OUT/robustness.svg and prints its tables.
 
-SHARED/data/cifar10 holds train.tar.gz and test.tar.gz; two classes are never trained on. Shifts: those of `sensus data corrupt`. With
---emoji (the shards of tools/recipe/balance.py) a natural shift too: emoji of vendors that were never seen, against unseen
+SHARED/data/cifar10 holds train.tar.gz and test.tar.gz; two classes are never trained on. Shifts: those of `sensus data corrupt`, and
+other photographs, of SHARED/data/caltech101/images.tar, for the classes that both have. With --emoji (the shards of tools/recipe/balance.py) a natural shift too: emoji of vendors that were never seen, against unseen
 pictures of vendors that were. What is in OUT already is not made again; a run that was killed goes on."""
 import argparse
 import collections
@@ -36,7 +36,11 @@ UNSEEN_VENDORS = ("emojione", "fxemoji", "streamline-emojis")
 SIZES = ({"name": "width 24", "width": 24, "layers": (1, 1, 1, 1), "heads": 12, "seed": 1},
          {"name": "width 16", "width": 16, "layers": (1, 1, 1, 1), "heads": 8, "seed": 2})
 COMMON = {"px": 32, "embed": 128, "batch": 256, "lr": 1e-3, "warmup": 50, "weight_decay": 0.1, "ema": 0.99}
-Task = collections.namedtuple("Task", "name train val id shifts labels names templates steps")
+CALTECH = {"airplane": ("airplanes",), "bird": ("emu", "flamingo", "ibis", "pigeon", "rooster"), "cat": ("wild_cat",),
+           "dog": ("dalmatian",), "ship": ("ferry", "ketch")}
+PHOTOGRAPHS, PER_CATEGORY = "other photographs", 60
+# own: shift -> what it is compared with, where that is not `id`: the same pictures of fewer classes.
+Task = collections.namedtuple("Task", "name train val id shifts own labels names templates steps")
 
 
 def run(a, *arguments, **more):
@@ -90,6 +94,26 @@ def corrupted(a, shift, rows):
     return write_lines(a, f"cifar-{shift}.jsonl", merged)
 
 
+def caltech(a):
+    """Caltech-101's photographs of CIFAR-10's classes, the first of each category."""
+    rows = []
+    folder = os.path.join(a.out, "caltech")
+    os.makedirs(folder, exist_ok=True)
+    with tarfile.open(os.path.join(a.shared, "data", "caltech101", "images.tar")) as tar:
+        found = collections.defaultdict(list)
+        for member in tar:
+            if member.name.endswith(".jpg"):
+                found[member.name.split("/")[-2]].append(member)
+        for label, categories in CALTECH.items():
+            for category in categories:
+                for member in sorted(found[category], key=lambda m: m.name)[:PER_CATEGORY]:
+                    name = f"caltech/{category}-{os.path.basename(member.name)}"
+                    with open(os.path.join(a.out, name), "wb") as f:
+                        f.write(tar.extractfile(member).read())
+                    rows.append({"image": name, "label": label})
+    return write_lines(a, "caltech.jsonl", rows)
+
+
 def cifar(a):
     extract(a)
     n_train, n_test = (100, 100) if a.quick else (2500, 1000)
@@ -105,7 +129,8 @@ def cifar(a):
                 write_lines(a, "cifar-val.jsonl", [r for c in trained for r in pictures(a, "train", c, n_train, 200)]),
                 write_lines(a, "cifar-test.jsonl", test),
                 # No picture is in two shifted sets, so that their counts are independent.
-                {s: corrupted(a, s, test[i::len(SHIFTS)]) for i, s in enumerate(SHIFTS)},
+                {**{s: corrupted(a, s, test[i::len(SHIFTS)]) for i, s in enumerate(SHIFTS)}, PHOTOGRAPHS: caltech(a)},
+                {PHOTOGRAPHS: write_lines(a, "cifar-shared.jsonl", [r for r in test if r["label"] in CALTECH])},
                 trained, write_lines(a, "cifar-names.tsv", [f"{c}\t{article(c)}" for c in CLASSES]), TEMPLATES,
                 (10, 20, 30) if a.quick else (120, 240, 480, 960))
 
@@ -154,7 +179,7 @@ def emoji(a):
                     val.append(row)
     return Task("emoji", write_lines(a, "emoji-train.jsonl", train), write_lines(a, "emoji-val.jsonl", val),
                 write_lines(a, "emoji-test.jsonl", test),
-                {"emoji of other vendors": write_lines(a, "emoji-shifted.jsonl", shifted)},
+                {"emoji of other vendors": write_lines(a, "emoji-shifted.jsonl", shifted)}, {},
                 [n.split("\t")[0] for n in names], write_lines(a, "emoji-names.tsv", names), ("{}",),
                 (10, 20, 30) if a.quick else (80, 160, 320, 640))
 
@@ -180,7 +205,7 @@ class Results:
 
 
 def sets(task):
-    return (task.id, *task.shifts.values())
+    return (task.id, *task.own.values(), *task.shifts.values())
 
 
 def title(group, task, size, step):
@@ -286,8 +311,8 @@ def points(results, tasks):
             for group in ("supervised", "linear probe", "zero-shot"):
                 for step in task.steps:
                     model = title(group, task, size, step)
-                    ordinary = results.rows[model, task.id]
                     for shift, name in task.shifts.items():
+                        ordinary = results.rows[model, task.own.get(shift, task.id)]
                         shifted = results.rows[model, name]
                         run = f"{'supervised' if group == 'supervised' else 'CLIP'}, {task.name}, {size['name']}"
                         yield {"model": model, "run": run, "group": group, "shift": shift,
@@ -301,7 +326,8 @@ def percent(pair):
 
 def print_accuracies(results, task):
     print(f"\n{task.name}: accuracy in %, {len(task.labels)} classes, chance {100 / len(task.labels):.1f}\n")
-    print("| model | steps | without a shift | " + " | ".join(task.shifts) + " |\n" + "|---" * (3 + len(task.shifts)) + "|")
+    heads = ["without a shift", *(f"the same, classes of {shift}" for shift in task.own), *task.shifts]
+    print("| model | steps | " + " | ".join(heads) + " |\n" + "|---" * (2 + len(heads)) + "|")
     for group in ("supervised", "linear probe", "zero-shot"):
         for size in SIZES:
             for step in task.steps:
