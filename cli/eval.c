@@ -1,46 +1,15 @@
 /* eval.c - sensus eval retrieval, sensus eval zero-shot */
-#include "command.h"
-#include "progress.h"
-#include <sensus/eval.h>
+#include "eval_common.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct values {
-    const char *model, *manifest, *languages, *images, *names;
+    cli_eval usual;
+    const char *manifest, *languages, *names;
     cli_list templates;
-    int64_t limit, captions, threads;
-    bool exact, json;
+    int64_t captions;
 } values;
-
-static void warn(void *user, const char *message) {
-    cli_progress_clear(user);
-    cli_note("%s", message);
-}
-
-static void show(void *user, size_t done, size_t total) {
-    cli_progress_update(user, done, total, NULL);
-}
-
-static sns_eval_options eval_options(const values *v, cli_progress *bar) {
-    cli_progress_start(bar, "encoding", "", 0);
-    return (sns_eval_options){.image_root = v->images,
-                              .limit = (size_t)v->limit,
-                              .captions = (size_t)v->captions,
-                              .threads = (size_t)v->threads,
-                              .exact = v->exact,
-                              .warn = warn,
-                              .progress = show,
-                              .user = bar};
-}
-
-/* Print the report, or say why there is none; pictures that were left out make it CLI_FAILED. */
-static int finish(sns_status status, char *report, size_t skipped, const sns_error *err) {
-    if (status) return cli_fail(err);
-    fputs(report, stdout);
-    if (skipped) return cli_failf("%zu pictures or lines were left out", skipped);
-    return CLI_DONE;
-}
 
 /* ---- lists in one string or file ---- */
 
@@ -99,15 +68,14 @@ static int retrieval(const values *v, const sns_model *model, const char *const 
     sns_error err;
     char *report = NULL;
     size_t skipped = 0;
-    sns_eval_options o = eval_options(v, &bar);
+    sns_eval_options o = cli_eval_begin(&v->usual, &bar);
+    o.captions = (size_t)v->captions;
     sns_retrieval *results = calloc(n + 1, sizeof *results);
     if (!results) return cli_failf("out of memory");
     sns_status s = sns_eval_retrieval(model, v->manifest, languages, n, &o, results, &skipped,
                                       &err);
-    if (!s) s = sns_retrieval_report(results, n, v->json, &report, &err);
-    cli_progress_clear(&bar);
-    int code = finish(s, report, skipped, &err);
-    free(report);
+    if (!s) s = sns_retrieval_report(results, n, v->usual.json, &report, &err);
+    int code = cli_eval_end(&bar, s, report, skipped, &err);
     free(results);
     return code;
 }
@@ -121,61 +89,13 @@ static int run_retrieval(const cli_call *call) {
     sns_model *model = NULL;
     int code = !languages ? cli_failf("out of memory")
                : !n       ? cli_usage(call, "--lang names no language")
-                          : cli_load_model(v->model, &model);
+                          : cli_load_model(v->usual.model, &model);
     if (!code) code = retrieval(v, model, languages, n);
     sns_model_free(model);
     free(languages);
     free(list);
     return code;
 }
-
-#define COMMON_OPTIONS                                                                               \
-    {'m',                                                                                            \
-     "model",                                                                                        \
-     CLI_STRING,                                                                                     \
-     "DIR",                                                                                          \
-     NULL,                                                                                           \
-     "the model's folder; otherwise $SENSUS_MODEL or the one that came with sensus",                 \
-     offsetof(values, model),                                                                        \
-     0,                                                                                              \
-     0,                                                                                              \
-     NULL},                                                                                          \
-        {0,                                                                                          \
-         "images",                                                                                   \
-         CLI_STRING,                                                                                 \
-         "DIR",                                                                                      \
-         NULL,                                                                                       \
-         "where relative image paths start; otherwise the manifest's folder",                        \
-         offsetof(values, images),                                                                   \
-         0,                                                                                          \
-         0,                                                                                          \
-         NULL},                                                                                      \
-        {0, "limit", CLI_INT, "N", "0", "use the first N pictures; 0: all", offsetof(values, limit), \
-         0, 1e7,     NULL},                                                                          \
-        {0,                                                                                          \
-         "exact",                                                                                    \
-         CLI_FLAG,                                                                                   \
-         NULL,                                                                                       \
-         NULL,                                                                                       \
-         "never shrink a picture while decoding it",                                                 \
-         offsetof(values, exact),                                                                    \
-         0,                                                                                          \
-         0,                                                                                          \
-         NULL},                                                                                      \
-        {0,                                                                                          \
-         "threads",                                                                                  \
-         CLI_INT,                                                                                    \
-         "N",                                                                                        \
-         "0",                                                                                        \
-         "threads that decode; 0: one for each processor",                                           \
-         offsetof(values, threads),                                                                  \
-         0,                                                                                          \
-         1024,                                                                                       \
-         NULL},                                                                                      \
-    {                                                                                                \
-        0, "json", CLI_FLAG, NULL, NULL, "one JSON object a line instead of a table",                \
-            offsetof(values, json), 0, 0, NULL                                                       \
-    }
 
 static const cli_option retrieval_options[] = {
     {0, "manifest", CLI_STRING, "FILE", NULL, "pictures and their captions",
@@ -184,7 +104,7 @@ static const cli_option retrieval_options[] = {
      offsetof(values, languages), 0, 0, NULL},
     {0, "captions", CLI_INT, "N", "0", "use at most N captions of a picture; 0: all",
      offsetof(values, captions), 0, 1e6, NULL},
-    COMMON_OPTIONS,
+    CLI_EVAL_OPTIONS(values, usual),
 };
 
 const cli_command cli_eval_retrieval = {
@@ -214,14 +134,12 @@ static int zero_shot(const values *v, const sns_model *model, const sns_class_na
     sns_error err;
     char *report = NULL;
     sns_zero_shot result;
-    sns_eval_options o = eval_options(v, &bar);
+    sns_eval_options o = cli_eval_begin(&v->usual, &bar);
     sns_status s = sns_eval_zero_shot(model, v->manifest, v->templates.items, v->templates.count,
                                       names, name_count, &o, &result, &err);
     size_t skipped = result.skipped;
-    if (!s) s = sns_zero_shot_report(&result, v->json, &report, &err);
-    cli_progress_clear(&bar);
-    int code = finish(s, report, skipped, &err);
-    free(report);
+    if (!s) s = sns_zero_shot_report(&result, v->usual.json, &report, &err);
+    int code = cli_eval_end(&bar, s, report, skipped, &err);
     sns_zero_shot_free(&result);
     return code;
 }
@@ -234,7 +152,7 @@ static int run_zero_shot(const cli_call *call) {
     size_t count = 0;
     sns_model *model = NULL;
     int code = v->names ? read_names(v->names, &text, &names, &count) : CLI_DONE;
-    if (!code) code = cli_load_model(v->model, &model);
+    if (!code) code = cli_load_model(v->usual.model, &model);
     if (!code) code = zero_shot(v, model, names, count);
     sns_model_free(model);
     free(names);
@@ -253,7 +171,7 @@ static const cli_option zero_shot_options[] = {
     {0, "names", CLI_STRING, "FILE", NULL,
      "readable names: lines of label, tab, name; otherwise the label with _ as a space",
      offsetof(values, names), 0, 0, NULL},
-    COMMON_OPTIONS,
+    CLI_EVAL_OPTIONS(values, usual),
 };
 
 const cli_command cli_eval_zero_shot = {

@@ -1,25 +1,14 @@
 /* eval_arithmetic.c - sensus eval arithmetic */
-#include "command.h"
-#include "progress.h"
-#include <sensus/eval.h>
+#include "eval_common.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 typedef struct values {
-    const char *model, *manifest, *language, *images, *svg;
+    cli_eval usual;
+    const char *manifest, *language, *svg;
     cli_list templates;
-    int64_t pairs, seed, limit, threads;
-    bool exact, json;
+    int64_t pairs, seed;
 } values;
-
-static void warn(void *user, const char *message) {
-    cli_progress_clear(user);
-    cli_note("%s", message);
-}
-
-static void show(void *user, size_t done, size_t total) {
-    cli_progress_update(user, done, total, NULL);
-}
 
 static int write_figure(const char *path, const sns_arithmetic *r) {
     sns_error err;
@@ -40,23 +29,14 @@ static int measure(const values *v, const sns_model *model) {
                                          .template_count = v->templates.count,
                                          .pairs = (size_t)v->pairs,
                                          .seed = (uint64_t)v->seed};
-    const sns_eval_options options = {.image_root = v->images,
-                                      .limit = (size_t)v->limit,
-                                      .threads = (size_t)v->threads,
-                                      .exact = v->exact,
-                                      .warn = warn,
-                                      .progress = show,
-                                      .user = &bar};
-    cli_progress_start(&bar, "encoding", "", 0);
+    sns_eval_options options = cli_eval_begin(&v->usual, &bar);
     sns_status s = sns_eval_arithmetic(model, v->manifest, &what, &options, &result, &err);
-    if (!s) s = sns_arithmetic_report(&result, v->json, &report, &err);
-    cli_progress_clear(&bar);
-    if (s) return cli_fail(&err);
-    fputs(report, stdout);
-    free(report);
-    int code = v->svg ? write_figure(v->svg, &result) : CLI_DONE;
-    if (!code && result.skipped)
-        code = cli_failf("%zu pictures or lines were left out", result.skipped);
+    if (!s) s = sns_arithmetic_report(&result, v->usual.json, &report, &err);
+    int code = cli_eval_end(&bar, s, report, result.skipped, &err);
+    if (!s && v->svg) {
+        int written = write_figure(v->svg, &result);
+        if (!code) code = written;
+    }
     return code;
 }
 
@@ -66,7 +46,7 @@ static int run(const cli_call *call) {
     if (!v->manifest) return cli_usage(call, "say what to measure with: --manifest FILE");
     if (v->language && v->templates.count)
         return cli_usage(call, "--lang takes captions as they are; --template is for labels");
-    int code = cli_load_model(v->model, &model);
+    int code = cli_load_model(v->usual.model, &model);
     if (!code) code = measure(v, model);
     sns_model_free(model);
     return code;
@@ -89,17 +69,7 @@ static const cli_option options[] = {
      1e8, NULL},
     {0, "seed", CLI_INT, "N", "1", "which of them", AT(seed), 0, 1e15, NULL},
     {0, "svg", CLI_STRING, "FILE", NULL, "also draw the measures", AT(svg), 0, 0, NULL},
-    {'m', "model", CLI_STRING, "DIR", NULL,
-     "the model's folder; otherwise $SENSUS_MODEL or the one that came with sensus", AT(model), 0,
-     0, NULL},
-    {0, "images", CLI_STRING, "DIR", NULL,
-     "where relative image paths start; otherwise the manifest's folder", AT(images), 0, 0, NULL},
-    {0, "limit", CLI_INT, "N", "0", "use the first N pictures; 0: all", AT(limit), 0, 1e7, NULL},
-    {0, "exact", CLI_FLAG, NULL, NULL, "never shrink a picture while decoding it", AT(exact), 0, 0,
-     NULL},
-    {0, "threads", CLI_INT, "N", "0", "threads that decode; 0: one for each processor", AT(threads),
-     0, 1024, NULL},
-    {0, "json", CLI_FLAG, NULL, NULL, "one JSON object instead of a table", AT(json), 0, 0, NULL},
+    CLI_EVAL_OPTIONS(values, usual),
 };
 
 const cli_command cli_eval_arithmetic = {

@@ -1,44 +1,13 @@
 /* eval_probe.c - sensus eval probe, sensus eval knn, sensus eval few-shot */
-#include "command.h"
-#include "progress.h"
-#include <sensus/eval.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "eval_common.h"
 
 typedef struct values {
-    const char *model, *train, *test, *images;
+    cli_eval usual;
+    const char *train, *test;
     cli_list templates;
-    int64_t k, shots, seed, seeds, limit, threads;
+    int64_t k, shots, seed, seeds;
     double temperature;
-    bool exact, json;
 } values;
-
-static void warn(void *user, const char *message) {
-    cli_progress_clear(user);
-    cli_note("%s", message);
-}
-
-static void show(void *user, size_t done, size_t total) {
-    cli_progress_update(user, done, total, NULL);
-}
-
-static sns_eval_options eval_options(const values *v, cli_progress *bar) {
-    cli_progress_start(bar, "encoding", "", 0);
-    return (sns_eval_options){.image_root = v->images,
-                              .limit = (size_t)v->limit,
-                              .threads = (size_t)v->threads,
-                              .exact = v->exact,
-                              .warn = warn,
-                              .progress = show,
-                              .user = bar};
-}
-
-/* Print the report; pictures that were left out make it CLI_FAILED. */
-static int finish(char *report, size_t skipped) {
-    fputs(report, stdout);
-    free(report);
-    return skipped ? cli_failf("%zu pictures or lines were left out", skipped) : CLI_DONE;
-}
 
 static int measure(const values *v, sns_transfer_method method, const sns_model *model) {
     cli_progress bar;
@@ -50,12 +19,10 @@ static int measure(const values *v, sns_transfer_method method, const sns_model 
                                        .temperature = v->temperature,
                                        .shots = (size_t)v->shots,
                                        .seed = (uint64_t)v->seed};
-    const sns_eval_options options = eval_options(v, &bar);
+    const sns_eval_options options = cli_eval_begin(&v->usual, &bar);
     sns_status s = sns_eval_transfer(model, v->train, v->test, &what, &options, &result, &err);
-    cli_progress_clear(&bar);
-    if (s) return cli_fail(&err);
-    s = sns_transfer_report(&result, v->json, &report, &err);
-    int code = s ? cli_fail(&err) : finish(report, result.test.skipped);
+    if (!s) s = sns_transfer_report(&result, v->usual.json, &report, &err);
+    int code = cli_eval_end(&bar, s, report, result.test.skipped, &err);
     sns_zero_shot_free(&result.test);
     return code;
 }
@@ -65,18 +32,16 @@ static int measure_few_shot(const values *v, const sns_model *model) {
     sns_error err;
     char *report = NULL;
     sns_few_shot result;
-    const sns_eval_options options = eval_options(v, &bar);
+    const sns_eval_options options = cli_eval_begin(&v->usual, &bar);
     const sns_few_shot_options what = {.seeds = (size_t)v->seeds,
                                        .seed = (uint64_t)v->seed,
                                        .templates = v->templates.items,
                                        .template_count = v->templates.count,
-                                       .progress = show,
+                                       .progress = cli_eval_show,
                                        .user = &bar};
     sns_status s = sns_eval_few_shot(model, v->train, v->test, &what, &options, &result, &err);
-    cli_progress_clear(&bar);
-    if (s) return cli_fail(&err);
-    s = sns_few_shot_report(&result, v->json, &report, &err);
-    int code = s ? cli_fail(&err) : finish(report, result.skipped);
+    if (!s) s = sns_few_shot_report(&result, v->usual.json, &report, &err);
+    int code = cli_eval_end(&bar, s, report, result.skipped, &err);
     sns_zero_shot_free(&result.zero_shot);
     return code;
 }
@@ -88,7 +53,7 @@ static int run(const cli_call *call, what which) {
     sns_model *model = NULL;
     if (!v->train || !v->test)
         return cli_usage(call, "say what to learn from and to measure with: --train, --test");
-    int code = cli_load_model(v->model, &model);
+    int code = cli_load_model(v->usual.model, &model);
     if (!code && which == FEW_SHOT)
         code = measure_few_shot(v, model);
     else if (!code)
@@ -110,44 +75,20 @@ static int run_few_shot(const cli_call *call) {
 }
 
 #define AT(field) offsetof(values, field)
-#define SHARED_OPTIONS                                                                               \
-    {0,                                                                                              \
-     "train",                                                                                        \
-     CLI_STRING,                                                                                     \
-     "PATH",                                                                                         \
-     NULL,                                                                                           \
-     "pictures with labels to learn from: a manifest, or a folder with a folder for each class",     \
-     AT(train),                                                                                      \
-     0,                                                                                              \
-     0,                                                                                              \
-     NULL},                                                                                          \
-        {0, "test", CLI_STRING, "PATH", NULL, "others to measure with", AT(test), 0, 0, NULL},       \
-        {0,         "shots", CLI_INT,                                                                \
-         "N",       "0",     "learn from N pictures of each class only, drawn by --seed; 0: all",    \
-         AT(shots), 0,       1e7,                                                                    \
-         NULL},                                                                                      \
-        {0, "seed", CLI_INT, "N", "1", "of what is drawn", AT(seed), 0, 1e15, NULL},                 \
-        {'m',        "model",                                                                        \
-         CLI_STRING, "DIR",                                                                          \
-         NULL,       "the model's folder; otherwise $SENSUS_MODEL or the one that came with sensus", \
-         AT(model),  0,                                                                              \
-         0,          NULL},                                                                          \
-        {0,          "images", CLI_STRING,                                                           \
-         "DIR",      NULL,     "where relative image paths start; otherwise the manifest's folder",  \
-         AT(images), 0,        0,                                                                    \
-         NULL},                                                                                      \
-        {0,         "limit", CLI_INT, "N", "0", "use the first N pictures of each; 0: all",          \
-         AT(limit), 0,       1e7,     NULL},                                                         \
-        {0,         "exact", CLI_FLAG, NULL, NULL, "never shrink a picture while decoding it",       \
-         AT(exact), 0,       0,        NULL},                                                        \
-        {0,           "threads", CLI_INT,                                                            \
-         "N",         "0",       "threads that decode; 0: one for each processor",                   \
-         AT(threads), 0,         1024,                                                               \
-         NULL},                                                                                      \
-    {                                                                                                \
-        0, "json", CLI_FLAG, NULL, NULL, "one JSON object instead of a table", AT(json), 0, 0,       \
-            NULL                                                                                     \
-    }
+#define SHARED_OPTIONS                                                                             \
+    {0,                                                                                            \
+     "train",                                                                                      \
+     CLI_STRING,                                                                                   \
+     "PATH",                                                                                       \
+     NULL,                                                                                         \
+     "pictures with labels to learn from: a manifest, or a folder with a folder for each class",   \
+     AT(train),                                                                                    \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL},                                                                                        \
+        {0, "test", CLI_STRING, "PATH", NULL, "others to measure with", AT(test), 0, 0, NULL},     \
+        {0, "seed", CLI_INT, "N", "1", "of what is drawn", AT(seed), 0, 1e15, NULL},               \
+        CLI_EVAL_OPTIONS(values, usual)
 
 static const cli_option probe_options[] = {
     {0, "shots", CLI_INT, "N", "0",

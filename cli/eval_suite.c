@@ -1,6 +1,5 @@
 /* eval_suite.c - sensus eval suite, sensus eval compare */
-#include "command.h"
-#include "progress.h"
+#include "eval_common.h"
 #include <sensus/suite.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,19 +9,9 @@
 enum { DOCUMENT_MAX = 64 << 20 };
 
 typedef struct values {
-    const char *model, *html, *out;
-    int64_t threads;
-    bool exact, json;
+    cli_eval usual;
+    const char *html, *out;
 } values;
-
-static void warn(void *user, const char *message) {
-    cli_progress_clear(user);
-    cli_note("%s", message);
-}
-
-static void show(void *user, size_t done, size_t total) {
-    cli_progress_update(user, done, total, NULL);
-}
 
 static int write_page(const char *file, const char *const *json, const char *const *names,
                       size_t n) {
@@ -39,19 +28,15 @@ static int run_suite_with(const cli_call *call, const sns_model *model) {
     cli_progress bar;
     sns_error err;
     char *json = NULL;
-    const sns_eval_options options = {.threads = (size_t)v->threads,
-                                      .exact = v->exact,
-                                      .warn = warn,
-                                      .progress = show,
-                                      .user = &bar};
-    cli_progress_start(&bar, "encoding", "", 0);
+    const sns_eval_options options = cli_eval_begin(&v->usual, &bar);
     sns_status s = sns_suite_run(model, call->arguments[0], &options, &json, &err);
     cli_progress_clear(&bar);
     if (s) return cli_fail(&err);
     int code = v->out ? cli_write_text(v->out, json) : CLI_DONE;
     if (!code && !v->out) puts(json);
     if (!code && v->html)
-        code = write_page(v->html, (const char *const *)&json, v->model ? &v->model : NULL, 1);
+        code = write_page(v->html, (const char *const *)&json,
+                          v->usual.model ? &v->usual.model : NULL, 1);
     free(json);
     return code;
 }
@@ -59,7 +44,7 @@ static int run_suite_with(const cli_call *call, const sns_model *model) {
 static int run_suite(const cli_call *call) {
     const values *v = call->values;
     sns_model *model = NULL;
-    int code = cli_load_model(v->model, &model);
+    int code = cli_load_model(v->usual.model, &model);
     if (!code) code = run_suite_with(call, model);
     sns_model_free(model);
     return code;
@@ -91,7 +76,8 @@ static int run_compare(const cli_call *call) {
     sns_error err;
     int code = read_document(call->arguments[0], &text[0]);
     if (!code) code = read_document(call->arguments[1], &text[1]);
-    if (!code && sns_suite_compare(text[0], text[1], v->json, &report, &err)) code = cli_fail(&err);
+    if (!code && sns_suite_compare(text[0], text[1], v->usual.json, &report, &err))
+        code = cli_fail(&err);
     if (!code) fputs(report, stdout);
     if (!code && v->html)
         code = write_page(v->html, (const char *const *)text, (const char *const *)call->arguments,
@@ -109,20 +95,14 @@ static const cli_option suite_options[] = {
      "them",
      AT(out), 0, 0, NULL},
     {0, "html", CLI_STRING, "FILE", NULL, "also write a page of them", AT(html), 0, 0, NULL},
-    {'m', "model", CLI_STRING, "DIR", NULL,
-     "the model's folder; otherwise $SENSUS_MODEL or the one that came with sensus", AT(model), 0,
-     0, NULL},
-    {0, "exact", CLI_FLAG, NULL, NULL, "never shrink a picture while decoding it", AT(exact), 0, 0,
-     NULL},
-    {0, "threads", CLI_INT, "N", "0", "threads that decode; 0: one for each processor", AT(threads),
-     0, 1024, NULL},
+    CLI_EVAL_DECODE_OPTIONS(values, usual),
 };
 
 static const cli_option compare_options[] = {
     {0, "html", CLI_STRING, "FILE", NULL, "also write a page with both side by side", AT(html), 0,
      0, NULL},
     {0, "json", CLI_FLAG, NULL, NULL, "one JSON object for each measure instead of a table",
-     AT(json), 0, 0, NULL},
+     AT(usual.json), 0, 0, NULL},
 };
 
 const cli_command cli_eval_suite = {
