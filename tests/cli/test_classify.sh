@@ -2,34 +2,16 @@
 # test_classify.sh SENSUS TINY_MODEL PYTHON - many pictures into classes: folders, shards, catalogs, lists of values,
 # contact sheets, and files brought into folders without losing one.
 set -u
+here=$(dirname "$0")
 sensus=$(realpath "$1")
 tiny_model=$2
 python=$3
 work=$(mktemp -d)
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
-failures=0
 unset SENSUS_MODEL SENSUS_CATALOG
 HOME=$work/home
 export HOME
-out=$work/out
-err=$work/err
-
-fail() {
-    echo "FAIL: $*" >&2
-    sed 's/^/  out: /' "$out" >&2
-    sed 's/^/  err: /' "$err" >&2
-    failures=$((failures + 1))
-}
-expect() {
-    want=$1
-    shift
-    "$sensus" "$@" > "$out" 2> "$err"
-    got=$?
-    [ "$got" = "$want" ] || fail "exit $got, not $want: sensus $*"
-}
-out_has() { grep -qF -e "$1" "$out" || fail "standard output lacks '$1'"; }
-err_has() { grep -qF -e "$1" "$err" || fail "standard error lacks '$1'"; }
-lines() { [ "$(wc -l < "$out")" = "$1" ] || fail "not $1 lines"; }
+. "$here/expect.sh"
 
 "$tiny_model" "$work/model" 1 > "$out" 2> "$err" && "$tiny_model" "$work/other" 2 > "$out" 2> "$err" || exit 1
 SENSUS_MODEL=$work/model

@@ -2,38 +2,17 @@
 # test_commands.sh SENSUS TINY_MODEL PYTHON - the command as people and scripts meet it: exit codes,
 # messages, JSON, catalog and query by the real program.
 set -u
+here=$(dirname "$0")
 sensus=$(realpath "$1")
 tiny_model=$2
 python=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failures=0
 unset SENSUS_MODEL SENSUS_CATALOG
 HOME=$work/home
 XDG_DATA_HOME=$work/data
 export HOME XDG_DATA_HOME
-out=$work/out
-err=$work/err
-
-fail() {
-    echo "FAIL: $*" >&2
-    sed 's/^/  out: /' "$out" >&2
-    sed 's/^/  err: /' "$err" >&2
-    failures=$((failures + 1))
-}
-
-# expect CODE ARGUMENT... : run sensus and compare its exit code.
-expect() {
-    want=$1
-    shift
-    "$sensus" "$@" > "$out" 2> "$err"
-    got=$?
-    [ "$got" = "$want" ] || fail "exit $got, not $want: sensus $*"
-}
-out_has() { grep -qF -e "$1" "$out" || fail "standard output lacks '$1'"; }
-err_has() { grep -qF -e "$1" "$err" || fail "standard error lacks '$1'"; }
-err_lines() { [ "$(wc -l < "$err")" = "$1" ] || fail "standard error has not $1 lines"; }
-quiet() { [ ! -s "$err" ] || fail "standard error is not empty"; }
+. "$here/expect.sh"
 
 json_lines() {
     "$python" - "$out" "$@" <<'PY' || fail "not the JSON that was promised"
