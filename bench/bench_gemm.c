@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "bench_turns.h"
 #include "kernel/gemm.h"
+#include "kernel/packed.h"
 #include <immintrin.h>
 #include <math.h>
 #include <omp.h>
