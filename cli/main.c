@@ -8,7 +8,7 @@
 extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
     cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats, cli_embed,
     cli_eval_arithmetic, cli_eval_retrieval, cli_eval_zero_shot, cli_index, cli_model_average,
-    cli_model_info, cli_search, cli_tokenizer_train, cli_train;
+    cli_model_info, cli_model_quantize, cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -29,6 +29,7 @@ static const cli_entry table[] = {
     {"eval arithmetic", "measure what adding and subtracting vectors finds", &cli_eval_arithmetic},
     {"model average", "average a model with the one it was fine-tuned from", &cli_model_average},
     {"model info", "say what a model's folder holds", &cli_model_info},
+    {"model quantize", "write a model in bf16 or int8, smaller and faster", &cli_model_quantize},
     {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},
 };
 enum { COUNT = sizeof table / sizeof *table };

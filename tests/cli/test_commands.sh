@@ -107,7 +107,7 @@ done
 "$sensus" --completion > "$work/completion" && bash -n "$work/completion" || fail "completion"
 bash -c '. "$1"; COMP_WORDS=(sensus search --ht); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = --html ]' \
     x "$work/completion" || fail "completion of search --ht"
-bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = "average info" ]' \
+bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = "average info quantize" ]' \
     x "$work/completion" || fail "completion of model"
 if [ -w /dev/full ]; then
     "$sensus" -h > /dev/full 2> "$err"
