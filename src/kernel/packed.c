@@ -1,8 +1,10 @@
 /* packed.c - products with packed weights by oneDNN 2.x: the weight is cut into panels of columns,
- * the rows of x into blocks; bias, activation and residual are post-operations.
+ * the rows of x into blocks; bias, activation and (f32) residual are post-operations.
  *
- * With int8 the product is a matrix of 32-bit sums for one block and one panel, which stays in the
- * second-level cache; f32_from_s32 makes floats of it. With x = s (q - z), W = t w, both per row:
+ * In f32 products go to y itself. In bf16 and int8 the product of one block and one panel is dense
+ * and stays in the second-level cache until its rows go to y, because oneDNN's fast kernels
+ * (brgemm) take no destination with a stride; in f32 they are no faster. With int8 it is a matrix
+ * of 32-bit sums, of which f32_from_s32 makes floats. With x = s (q - z), W = t w, both per row:
  *   y[m][n] = s[m] t[n] (sum over k of q[m][k] w[n][k] - z[m] sum over k of w[n][k]) */
 #include "kernel/packed.h"
 #include "base/error.h"
@@ -98,7 +100,7 @@ static dnnl_status_t add_post_ops(dnnl_primitive_attr_t attr, int flags) {
 }
 
 /* y [rows, cols] = x [rows, K] times a weight whose layout oneDNN chooses (weights->any) or is
- * given. y's rows are N apart, or for int8 cols: there y is a block of sums. */
+ * given. y's rows are N apart in f32, else dense. */
 static dnnl_status_t describe(const sns_packed *w, size_t rows, size_t cols, int flags,
                               const dnnl_memory_desc_t *weights, dnnl_primitive_desc_t *out) {
     dnnl_memory_desc_t x, y, bias;
@@ -106,7 +108,7 @@ static dnnl_status_t describe(const sns_packed *w, size_t rows, size_t cols, int
     dnnl_matmul_desc_t op;
     dnnl_primitive_attr_t attr;
     dnnl_status_t s;
-    size_t stride = w->type == SNS_PACKED_INT8 ? cols : w->N;
+    size_t stride = w->type == SNS_PACKED_F32 ? w->N : cols;
     if ((s = matrix_desc(&x, rows, w->K, w->K, types[w->type].x)) ||
         (s = matrix_desc(&y, rows, cols, stride, types[w->type].y)) ||
         (s = dnnl_memory_desc_init_by_tag(&bias, 2, bias_dims, dnnl_f32, dnnl_ab)) ||
@@ -341,35 +343,42 @@ typedef struct product {
     float *y;
 } product;
 
-/* Sums [rows, cols] to rows of y. */
-static void finish_block(const product *c, const panel *of, size_t first, size_t rows,
-                         const int32_t *sums) {
+/* One row of a block to y, which may hold the residual. */
+static void finish_row(const product *c, const panel *of, size_t m, float *row,
+                       const int32_t *sums) {
     const sns_kernels *k = sns_kernels_get();
-    float row[PANEL]; /* y may hold the residual */
-    for (size_t m = first; m < first + rows; m++, sums += of->cols) {
-        size_t at = m * c->w->N + of->first;
+    size_t at = m * c->w->N + of->first, n = of->cols;
+    if (sums) {
         k->f32_from_s32(row, sums, c->w->sum + of->first, c->in.zero[m], c->in.scale[m],
-                        c->w->scale + of->first, c->bias ? c->bias + of->first : NULL, of->cols);
-        if (c->act != SNS_ACT_NONE) k->act_forward(c->act, row, row, of->cols);
-        if (c->residual) k->add(row, c->residual + at, of->cols);
-        memcpy(c->y + at, row, of->cols * sizeof *row);
+                        c->w->scale + of->first, c->bias ? c->bias + of->first : NULL, n);
+        if (c->act != SNS_ACT_NONE) k->act_forward(c->act, row, row, n);
     }
+    if (c->residual) k->add(row, c->residual + at, n);
+    memcpy(c->y + at, row, n * sizeof *row);
+}
+
+static void finish_block(const product *c, const panel *of, size_t first, size_t rows,
+                         void *block) {
+    float row[PANEL], *floats = block;
+    const int32_t *sums = c->w->type == SNS_PACKED_INT8 ? block : NULL;
+    for (size_t m = 0; m < rows; m++)
+        finish_row(c, of, first + m, sums ? row : floats + m * of->cols,
+                   sums ? sums + m * of->cols : NULL);
 }
 
 /* One block of rows from `first` on times one panel, on the calling thread. */
 static dnnl_status_t run_block(const product *c, const plan *p, const panel *of, size_t first) {
     const sns_packed *w = c->w;
     const char *x = (const char *)c->in.x + first * w->K * types[w->type].x_bytes;
-    bool int8 = w->type == SNS_PACKED_INT8;
-    int32_t *sums = int8 ? sns_aligned_alloc(p->rows * p->cols * sizeof *sums) : NULL;
-    if (int8 && !sums) return dnnl_out_of_memory;
+    bool int8 = w->type == SNS_PACKED_INT8, dense = w->type != SNS_PACKED_F32;
+    void *block = dense ? sns_aligned_alloc(p->rows * p->cols * sizeof(float)) : NULL;
+    if (dense && !block) return dnnl_out_of_memory;
     sns_onednn_arg arg[4] = {{DNNL_ARG_SRC, &p->x, x}, {DNNL_ARG_WEIGHTS, &of->desc, of->data}};
-    arg[2] = (sns_onednn_arg){DNNL_ARG_DST, &p->y, c->y + first * w->N + of->first};
-    if (int8) arg[2].data = sums;
+    arg[2] = (sns_onednn_arg){DNNL_ARG_DST, &p->y, dense ? block : c->y + first * w->N + of->first};
     if (!int8 && c->bias) arg[3] = (sns_onednn_arg){DNNL_ARG_BIAS, &p->bias, c->bias + of->first};
     dnnl_status_t s = sns_onednn_run(p->primitive, arg, 4, &p->scratch);
-    if (int8 && !s) finish_block(c, of, first, p->rows, sums);
-    sns_aligned_free(sums);
+    if (dense && !s) finish_block(c, of, first, p->rows, block);
+    sns_aligned_free(block);
     return s;
 }
 
@@ -399,9 +408,10 @@ sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, co
     if (M == 0) return SNS_OK;
     sns_packed *w = (sns_packed *)(uintptr_t)
         packed; /* the cache of plans is all that changes, under its lock */
-    bool int8 = w->type == SNS_PACKED_INT8;
-    if (residual && residual != y && !int8) memcpy(y, residual, M * w->N * sizeof *y);
-    int flags = int8 ? 0 : (int)act | (bias ? 16 : 0) | (residual ? 32 : 0);
+    bool f32 = w->type == SNS_PACKED_F32;
+    if (f32 && residual && residual != y) memcpy(y, residual, M * w->N * sizeof *y);
+    int flags = (int)act | (bias ? 16 : 0) | (f32 && residual ? 32 : 0);
+    if (w->type == SNS_PACKED_INT8) flags = 0;
     size_t blocks = ceil_div(M, ROWS);
     plan_set set;
     product c = {.w = w, .bias = bias, .residual = residual, .act = act, .y = y};
