@@ -165,8 +165,9 @@ class Bench:
         """The peer's dynamic int8, which only its Python package can make: None where that is not installed."""
         path = self.at(f"{kind}-int8.onnx")
         if not os.path.exists(path):
-            subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"),
-                            path], capture_output=True)
+            python = os.environ.get("BENCH_PYTHON", "/usr/bin/python3")
+            subprocess.run([python, os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"), path],
+                           capture_output=True)
         return path if os.path.exists(path) else None
 
     def encode(self, kind, batch, tokens=77, times=1, numbers="f32"):
