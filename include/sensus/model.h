@@ -35,8 +35,8 @@ SNS_API sns_status sns_model_describe(const sns_model *m, int json, char **text,
 /* Average the weights of a model and of one that was fine-tuned from it, in a new folder:
  * (1 - alpha) * original + alpha * tuned for every tensor. Vocabulary and preprocessing are
  * tuned's. alpha  0 ... 1        dtype  "F32", "F16", "BF16"; NULL: as tuned's Errors: as
- * sns_model_load; SNS_ARG (alpha, dtype), SNS_MISMATCH (models of different shape), SNS_IO. Source:
- * Wortsman et al. 2022 (WiSE-FT). */
+ * sns_model_load; SNS_ARG (alpha, dtype), SNS_MISMATCH (models of different shape),
+ * SNS_UNSUPPORTED (an int8 model), SNS_IO. Source: Wortsman et al. 2022 (WiSE-FT). */
 SNS_API sns_status sns_model_average(const char *original, const char *tuned, double alpha,
                                      const char *dir, const char *dtype, sns_error *err);
 

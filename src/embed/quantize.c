@@ -3,7 +3,10 @@
  *
  * bf16: every tensor rounded to bfloat16. int8: linear weights and the token table in 8 bits with a
  * scale for each row (Jacob et al. 2018), the rest in f16. Nothing is learned and no pictures are
- * needed: activations are brought to 8 bits as they come (kernel/packed.h). */
+ * needed: activations are brought to 8 bits as they come (kernel/packed.h). Channels far larger
+ * than the others of their row cost those precision. They are not kept apart: in a ViT-B/32 of
+ * random weights with four channels ten times as large as the rest, cosines to f32 stay above
+ * 0.996; at thirty times they fall to 0.99 for pictures and 0.87 for texts, and bf16's to 0.986. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
