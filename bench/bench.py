@@ -153,19 +153,40 @@ class Bench:
         if r.returncode:
             raise Absent("export to ONNX failed: " + (r.stderr.strip().splitlines() or ["no message"])[-1])
 
-    def encode(self, kind, batch, tokens=77, times=1):
+    def narrow_model(self, numbers):
+        """The model's folder in bf16 or int8."""
+        folder = self.at(f"model-{numbers}")
+        if not os.path.exists(os.path.join(folder, "model.safetensors")):
+            subprocess.run([os.path.join(self.options.build, "cli", "sensus"), "model", "quantize", self.at("model"),
+                            "-o", folder, "--type", numbers], check=True, stdout=subprocess.DEVNULL)
+        return folder
+
+    def peer_int8(self, kind):
+        """The peer's dynamic int8, which only its Python package can make: None where that is not installed."""
+        path = self.at(f"{kind}-int8.onnx")
+        if not os.path.exists(path):
+            python = os.environ.get("BENCH_PYTHON", "/usr/bin/python3")
+            subprocess.run([python, os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"), path],
+                           capture_output=True)
+        return path if os.path.exists(path) else None
+
+    def encode(self, kind, batch, tokens=77, times=1, numbers="f32"):
         """The same weights and inputs by sensus and by ONNX Runtime; their vectors must agree."""
         self.need_onnx()
+        graph = self.peer_int8(kind) if numbers == "int8" else None
+        peer = {} if numbers == "f32" else {"peer": "ONNX Runtime int8" if graph else "ONNX Runtime f32"}
+        limit = 0.98 if graph else {"f32": 0.9999, "bf16": 0.9995, "int8": 0.995}[numbers]
+        graph = graph or self.at(f"{kind}.onnx")
+        folder = self.at("model") if numbers == "f32" else self.narrow_model(numbers)
         ours_in, theirs_in = ("pixels.f32",) * 2 if kind == "image" else (f"text{tokens}.txt", f"text{tokens}.i64")
-        ours = Worker("sensus", [self.tool("bench_encode"), self.at("model"), kind, self.at(ours_in), str(batch)],
-                      self.env)
-        theirs = Worker("ONNX Runtime", ["node", os.path.join(HERE, "peers/ort_worker.js"), self.at(f"{kind}.onnx"),
-                                         kind, self.at(theirs_in), str(batch), str(self.options.threads)], {})
+        ours = Worker("sensus", [self.tool("bench_encode"), folder, kind, self.at(ours_in), str(batch)], self.env)
+        theirs = Worker("ONNX Runtime", ["node", os.path.join(HERE, "peers/ort_worker.js"), graph, kind,
+                                         self.at(theirs_in), str(batch), str(self.options.threads)], {})
         try:
             cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
-            if not cosine > 0.9999:
+            if not cosine > limit:
                 raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
-            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch}
+            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch, **peer}
         finally:
             ours.close()
             theirs.close()
@@ -323,6 +344,16 @@ def show(line):
             f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}{memory}")
 
 
+def narrow_lines(b, T):
+    """bf16 beside the peer's f32, int8 beside its dynamic int8 or, where there is none, its f32."""
+    for numbers in ("bf16", "int8"):
+        for kind, batch, times in (("image", 32, 1), ("image", 1, 5), ("text", 32, 1)):
+            line = f"{kind}{'77' * (kind == 'text')}-{batch}"
+            title = f"{kind} encode, {numbers}, {'77 tokens, ' * (kind == 'text')}B={batch}, {T}"
+            b.attempt(f"{line}-{numbers}", title, "ONNX Runtime", None,
+                      lambda k=kind, n=batch, t=times, x=numbers: b.encode(k, n, times=t, numbers=x))
+
+
 def train_lines(b, T):
     """Of two geometries: f32 beside torch, bfloat16 products beside torch's f32 and beside its own bfloat16."""
     B = b.train_batch
@@ -357,6 +388,7 @@ def main():
     b.attempt("text10-1", f"text encode, 10 tokens (peer 77), B=1, {T}", ort, None,
               lambda: b.encode("text", 1, 10, times=5))
     b.attempt("text77-32", f"text encode, 77 tokens, B=32, {T}", ort, None, lambda: b.encode("text", 32, 77))
+    narrow_lines(b, T)
     train_lines(b, T)
     b.attempt("search", "sensus search, process start to end", None, None, b.search)
     b.attempt("picture", "JPEG to 224 x 224", "Pillow", None, b.pictures)

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "bench_turns.h"
 #include "kernel/gemm.h"
+#include "kernel/packed.h"
 #include <immintrin.h>
 #include <math.h>
 #include <omp.h>
@@ -47,7 +48,7 @@ static double peak_gflops(void) {
 typedef struct product {
     const char *name;
     size_t M, N, K;
-    enum { PACKED, PLAIN, WEIGHT_GRAD, BF16 } kind;
+    enum { PACKED, PACKED_BF16, PACKED_INT8, PLAIN, WEIGHT_GRAD, BF16 } kind;
 } product;
 
 static const product products[] = {
@@ -56,6 +57,10 @@ static const product products[] = {
     {"image qkv, packed", 1600, 2304, 768, PACKED},
     {"text fc1, packed, QuickGELU", 320, 2048, 512, PACKED},
     {"one image's fc1, packed", 50, 3072, 768, PACKED},
+    {"image fc1, packed, bf16", 1600, 3072, 768, PACKED_BF16},
+    {"one image's fc1, packed, bf16", 50, 3072, 768, PACKED_BF16},
+    {"image fc1, packed, int8", 1600, 3072, 768, PACKED_INT8},
+    {"one image's fc1, packed, int8", 50, 3072, 768, PACKED_INT8},
     {"image fc1, plain", 1600, 3072, 768, PLAIN},
     {"image fc1, weight gradient", 3072, 768, 1600, WEIGHT_GRAD},
     {"image fc1, bfloat16", 1600, 3072, 768, BF16},
@@ -69,6 +74,8 @@ typedef struct operands {
 static sns_status run(const product *p, const operands *o, sns_error *err) {
     switch (p->kind) {
     case PACKED:
+    case PACKED_BF16:
+    case PACKED_INT8:
         return sns_packed_run(o->packed, p->M, o->a, o->b,
                               strstr(p->name, "QuickGELU") ? SNS_ACT_QUICK_GELU : SNS_ACT_NONE,
                               NULL, o->c, err);
@@ -82,9 +89,21 @@ static sns_status run(const product *p, const operands *o, sns_error *err) {
     }
 }
 
+/* b as a weight; for int8 its bytes, whatever they are. c is overwritten later. */
+static sns_status pack(const product *p, operands *o, sns_error *err) {
+    sns_packed_source from = {SNS_PACKED_F32, o->b, o->a};
+    if (p->kind > PACKED_INT8) return SNS_OK;
+    if (p->kind == PACKED_INT8) from.type = SNS_PACKED_INT8;
+    if (p->kind == PACKED_BF16) {
+        sns_kernels_get()->bf16_from_f32((uint16_t *)(void *)o->c, o->b, p->N * p->K);
+        from = (sns_packed_source){SNS_PACKED_BF16, o->c, NULL};
+    }
+    return sns_packed_new_from(&from, p->N, p->K, &o->packed, err);
+}
+
 static sns_status measure(const product *p, operands *o, sns_error *err) {
     double best = 1e9, peak = peak_gflops();
-    sns_status s = p->kind == PACKED ? sns_packed_new(o->b, p->N, p->K, &o->packed, err) : SNS_OK;
+    sns_status s = pack(p, o, err);
     for (int i = 0; i < ROUNDS && !s; i++) {
         double start = bench_now_ms();
         s = run(p, o, err);

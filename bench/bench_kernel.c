@@ -88,6 +88,14 @@ static void run_from_bf16(bench *b) {
 static void run_to_bf16(bench *b) {
     b->k->bf16_from_f32((uint16_t *)b->e, b->a, N);
 }
+static void run_to_u8(bench *b) {
+    int32_t zero;
+    b->k->u8_from_f32((uint8_t *)b->c, &zero, b->a, N);
+}
+static void run_from_s32(bench *b) {
+    const int32_t *whole = (const int32_t *)(const void *)b->e;
+    b->k->f32_from_s32(b->c, whole, whole, 1, 0.01f, b->a, b->b, N);
+}
 static void run_planar(bench *b) {
     static const float one[3] = {1, 1, 1};
     b->k->planar_from_rgb8(b->c, N, (const uint8_t *)b->e, N, one, one);
@@ -123,6 +131,8 @@ static const struct {
     {"f16 from f32", "GB/s", run_to_f16, 6. * N},
     {"f32 from bf16", "GB/s", run_from_bf16, 6. * N},
     {"bf16 from f32", "GB/s", run_to_bf16, 6. * N},
+    {"u8 from f32", "GB/s", run_to_u8, 5. * N},
+    {"f32 from s32", "GB/s", run_from_s32, 20. * N},
     {"planar from rgb8", "GB/s", run_planar, 15. * N},
 };
 

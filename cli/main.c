@@ -9,8 +9,8 @@ extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify
     cli_data_corrupt, cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats,
     cli_embed, cli_eval_arithmetic, cli_eval_compare, cli_eval_few_shot, cli_eval_knn,
     cli_eval_probe, cli_eval_relevance, cli_eval_retrieval, cli_eval_robustness, cli_eval_suite,
-    cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info, cli_search,
-    cli_tokenizer_train, cli_train;
+    cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info, cli_model_quantize,
+    cli_search, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -41,6 +41,7 @@ static const cli_entry table[] = {
      &cli_eval_robustness},
     {"model average", "average a model with the one it was fine-tuned from", &cli_model_average},
     {"model info", "say what a model's folder holds", &cli_model_info},
+    {"model quantize", "write a model in bf16 or int8, smaller and faster", &cli_model_quantize},
     {"tokenizer train", "learn a vocabulary from text", &cli_tokenizer_train},
 };
 enum { COUNT = sizeof table / sizeof *table };

@@ -35,10 +35,20 @@ SNS_API sns_status sns_model_describe(const sns_model *m, int json, char **text,
 /* Average the weights of a model and of one that was fine-tuned from it, in a new folder:
  * (1 - alpha) * original + alpha * tuned for every tensor. Vocabulary and preprocessing are
  * tuned's. alpha  0 ... 1        dtype  "F32", "F16", "BF16"; NULL: as tuned's Errors: as
- * sns_model_load; SNS_ARG (alpha, dtype), SNS_MISMATCH (models of different shape), SNS_IO. Source:
- * Wortsman et al. 2022 (WiSE-FT). */
+ * sns_model_load; SNS_ARG (alpha, dtype), SNS_MISMATCH (models of different shape),
+ * SNS_UNSUPPORTED (an int8 model), SNS_IO. Source: Wortsman et al. 2022 (WiSE-FT). */
 SNS_API sns_status sns_model_average(const char *original, const char *tuned, double alpha,
                                      const char *dir, const char *dtype, sns_error *err);
+
+/* Write a model in narrower numbers, for inference.
+ *   type  "bf16": all tensors in bfloat16, half the size of f32; products in bfloat16
+ *         "int8": linear weights and the token table in 8 bits, the rest in f16, about a quarter;
+ *         products in 8 bits. Such a model can't be trained, averaged or quantised further.
+ * A processor without the instructions multiplies in f32. Vocabulary and preprocessing are copied.
+ * Needs 4 to 5 bytes for each parameter. Errors: as sns_model_load; SNS_ARG (type, or dir is the
+ * model's own folder), SNS_UNSUPPORTED (an int8 model), SNS_IO. Source: Jacob et al. 2018. */
+SNS_API sns_status sns_model_quantize(const char *from, const char *dir, const char *type,
+                                      sns_error *err);
 
 SNS_API sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err);
 SNS_API void sns_session_free(sns_session *s);

@@ -5,9 +5,7 @@
  * Fine-tuning stays in the original's basin, so that the weights between both are good models too:
  * they keep most of what the one learned and the breadth that the other had. */
 #include "base/error.h"
-#include "base/file.h"
 #include "embed/model_internal.h"
-#include "prep/tokenizer_copy.h"
 
 typedef struct side {
     const char *dir;
@@ -81,14 +79,6 @@ static sns_status average(const side *a, const side *b, float alpha, const char 
     return s;
 }
 
-static sns_status write_companions(const side *b, const char *dir, sns_error *err) {
-    sns_preprocess prep;
-    sns_status s = sns_preprocess_read(b->dir, b->config.image_px, &prep, err);
-    if (!s) s = sns_make_dirs(dir, err);
-    if (!s) s = sns_preprocess_write(dir, &prep, err);
-    return s ? s : sns_tokenizer_copy(b->dir, dir, err);
-}
-
 sns_status sns_model_average(const char *original, const char *tuned, double alpha, const char *dir,
                              const char *dtype, sns_error *err) {
     side a = {0}, b = {0};
@@ -97,7 +87,9 @@ sns_status sns_model_average(const char *original, const char *tuned, double alp
     sns_status s = open_side(&a, original, err);
     if (!s) s = open_side(&b, tuned, err);
     if (!s) s = check_equal(&a, &b, err);
-    if (!s) s = write_companions(&b, dir, err);
+    if (!s) s = sns_clip_weights_refuse_int8(&a.weights, &a.layout, original, err);
+    if (!s) s = sns_clip_weights_refuse_int8(&b.weights, &b.layout, tuned, err);
+    if (!s) s = sns_model_copy_companions(tuned, b.config.image_px, dir, err);
     if (!s) s = average(&a, &b, (float)alpha, dir, dtype, err);
     close_side(&a);
     close_side(&b);

@@ -12,12 +12,31 @@ static size_t count_parameters(const sns_layout *l, const char *prefix) {
     return n;
 }
 
-/* "F16", or "mixed" */
+/* "F16", "I8" where products are, or "mixed" */
 static const char *stored_type(const sns_model *m) {
+    if (sns_clip_weights_int8(&m->weights, &m->layout)) return sns_dtype_name(SNS_DTYPE_I8);
     sns_dtype first = m->weights.at[0].tensor->dtype;
     for (size_t i = 1; i < m->layout.count; i++)
-        if (!m->layout.desc[i].buffer && m->weights.at[i].tensor->dtype != first) return "mixed";
+        if (!m->layout.desc[i].buffer && m->layout.desc[i].count > 1 &&
+            m->weights.at[i].tensor->dtype != first)
+            return "mixed";
     return sns_dtype_name(first);
+}
+
+/* What this processor multiplies the linear weights in: "f32", "bf16", "int8", or "mixed". */
+static const char *arithmetic(const sns_model *m) {
+    static const char *const names[] = {
+        [SNS_PACKED_F32] = "f32", [SNS_PACKED_BF16] = "bf16", [SNS_PACKED_INT8] = "int8"};
+    const char *found = NULL;
+    for (size_t i = 0; i < m->layout.count; i++) {
+        const sns_param_desc *d = &m->layout.desc[i];
+        if (d->use != SNS_USE_PRODUCT) continue;
+        const char *name =
+            names[sns_packed_arithmetic(sns_model_packing(m, i), d->count / d->dim[0])];
+        if (found && found != name) return "mixed";
+        found = name;
+    }
+    return found ? found : names[SNS_PACKED_F32];
 }
 
 static void tower_line(sns_strbuf *b, const char *name, const sns_tower_config *c, size_t n) {
@@ -59,9 +78,9 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     text_line(&b, c, text);
     sns_strbuf_printf(&b, "%-13s%zu tokens, texts of up to %zu%s\n", "vocabulary", c->vocab,
                       c->context, m->tokenizer ? "" : " (the folder has no tokenizer)");
-    sns_strbuf_printf(&b, "%-13s%zu tensors, %s, %zu bytes, %s names\n", "weights", m->layout.count,
-                      stored_type(m), sns_safetensors_bytes(m->weights.file),
-                      m->weights.open_clip ? "open_clip's" : "Hugging Face's");
+    sns_strbuf_printf(&b, "%-13s%zu tensors, %s, %zu bytes, %s names, products in %s\n", "weights",
+                      m->layout.count, stored_type(m), sns_safetensors_bytes(m->weights.file),
+                      m->weights.open_clip ? "open_clip's" : "Hugging Face's", arithmetic(m));
     sns_strbuf_printf(&b, "%-13s%s\n", "fingerprint", m->fingerprint);
     if (b.failed) sns_strbuf_free(&b);
     return b.data;
@@ -87,6 +106,7 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
         tower_json(&c->vision, c->vision_kind == SNS_VISION_RESNET ? "resnet" : "vit", vision),
         "text", tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
+    if (root) json_object_set_new(root, "products", json_string(arithmetic(m)));
     if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));
     if (root && c->absolute) json_object_set_new(root, "absolute", json_true());
     char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;

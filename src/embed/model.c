@@ -9,19 +9,12 @@
 enum { CHECK_AT_LOAD = 1 << 14 };
 
 static sns_status check_small_tensors(const sns_model *m, sns_error *err) {
-    float buffer[256];
-    for (size_t i = 0; i < m->layout.count; i++) {
-        const sns_stored *t = m->weights.at[i].tensor;
+    sns_status s = SNS_OK;
+    for (size_t i = 0; i < m->layout.count && !s; i++) {
         size_t n = m->layout.desc[i].count;
-        for (size_t at = 0; at < n && n <= CHECK_AT_LOAD; at += 256) {
-            size_t part = n - at < 256 ? n - at : 256;
-            sns_status s = sns_stored_to_f32(t, sns_kernels_get(), m->weights.at[i].first + at,
-                                             part, buffer, err);
-            if (!s) s = sns_clip_weights_check(&m->weights, i, at, buffer, part, err);
-            if (s) return s;
-        }
+        if (n <= CHECK_AT_LOAD) s = sns_clip_weights_check_stored(&m->weights, i, n, err);
     }
-    return SNS_OK;
+    return s;
 }
 
 static sns_status read_scalar(const sns_model *m, const char *name, float *out, sns_error *err) {

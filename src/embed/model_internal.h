@@ -42,8 +42,16 @@ struct sns_session {
  * SNS_INTERNAL. A failed call changes nothing that later calls could not repeat. */
 sns_status sns_model_ready(sns_model *m, sns_tower tower, sns_error *err);
 
+/* The type that an entry of the layout, as it is stored, is packed in. */
+sns_packed_type sns_model_packing(const sns_model *m, size_t entry);
+
 /* Fill m->fingerprint (fingerprint.c says what it covers). */
 sns_status sns_model_take_fingerprint(sns_model *m, sns_error *err);
+
+/* Preprocessing and vocabulary of the model in folder `from`, for pictures of image_px, in folder
+ * `to`, which is made. */
+sns_status sns_model_copy_companions(const char *from, size_t image_px, const char *to,
+                                     sns_error *err);
 
 /* Encode n token sequences packed by starts [n + 1], each ending with its end token. */
 sns_status sns_encode_tokens(sns_session *s, const uint32_t *ids, const size_t *starts, size_t n,

@@ -1,8 +1,9 @@
 /* model_tower.c - a tower's weights in the form that inference wants.
  *
- * Linear weights are packed (oneDNN's order of the same numbers); q, k and v, three tensors in the
- * file, become one weight [3C, C]. Their pages in the mapping are given back afterwards, so that
- * memory holds each weight about once. Tables, gains and biases are read where they lie. */
+ * Linear weights are packed (oneDNN's order of the same numbers, and of the same type: what is
+ * bfloat16 or int8 in the file stays so); q, k and v, three tensors in the file, become one weight
+ * [3C, C]. Their pages in the mapping are given back afterwards, so that memory holds each weight
+ * about once. The token table is read where it lies, row by row; so are gains and biases in f32. */
 #include "base/error.h"
 #include "embed/model_internal.h"
 
@@ -14,16 +15,6 @@ typedef struct readying {
     sns_error *err;
     sns_status status;
 } readying;
-
-static bool is_table(const sns_clip *m, const sns_param *p) {
-    return p == &m->token_table || p == &m->image_positions || p == &m->text_positions ||
-           p == &m->resnet.positions || p == &m->siglip.probe;
-}
-
-/* A convolution that is more than a product of each pixel; patches are such products. */
-static bool is_spatial(const sns_clip *m, const sns_param *p, const sns_param_desc *d) {
-    return d->dims == 4 && d->dim[2] > 1 && p != &m->patch_weight;
-}
 
 static sns_tower tower_of(const char *name) {
     return !strncmp(name, "text", 4) ? SNS_TOWER_TEXT : SNS_TOWER_IMAGE;
@@ -50,41 +41,90 @@ static sns_status no_memory(const sns_model *m, size_t entry, sns_error *err) {
                     m->layout.desc[entry].name);
 }
 
+sns_packed_type sns_model_packing(const sns_model *m, size_t entry) {
+    sns_dtype type = m->weights.at[entry].tensor->dtype;
+    return type == SNS_DTYPE_BF16 ? SNS_PACKED_BF16
+           : type == SNS_DTYPE_I8 ? SNS_PACKED_INT8
+                                  : SNS_PACKED_F32;
+}
+
+/* How entries first … first + n - 1 are packed: in their own type where all are alike. */
+static sns_packed_type packed_type(const sns_model *m, size_t first, size_t n) {
+    sns_packed_type type = sns_model_packing(m, first);
+    for (size_t i = first + 1; i < first + n; i++)
+        if (sns_model_packing(m, i) != type) return SNS_PACKED_F32;
+    return type;
+}
+
+/* Numbers to pack and the memory that they are in; both NULL: they lie in the mapping. */
+typedef struct to_pack {
+    sns_packed_source from;
+    void *copy;
+    float *scale;
+} to_pack;
+
+static sns_status copy_wide(const sns_model *m, size_t first, size_t n, to_pack *p,
+                            sns_error *err) {
+    const float *mapped = n == 1 ? sns_clip_weights_mapped(&m->weights, first) : NULL;
+    size_t count = m->layout.desc[first].count;
+    p->from.weights = mapped;
+    if (mapped) return sns_clip_weights_check(&m->weights, first, 0, mapped, count, err);
+    p->from.weights = p->copy = sns_aligned_alloc(n * count * sizeof(float));
+    return p->copy ? gather(m, first, n, p->copy, err) : no_memory(m, first, err);
+}
+
+/* bfloat16 and int8 as they are stored, one entry after another. */
+static sns_status copy_narrow(const sns_model *m, size_t first, size_t n, to_pack *p,
+                              sns_error *err) {
+    const sns_param_desc *d = &m->layout.desc[first];
+    size_t size = d->count * sns_dtype_bytes(m->weights.at[first].tensor->dtype), rows = d->dim[0];
+    p->copy = sns_aligned_alloc(n * size);
+    p->scale = malloc(n * rows * sizeof *p->scale);
+    if (!p->copy || !p->scale) return no_memory(m, first, err);
+    sns_status s = SNS_OK;
+    for (size_t i = 0; i < n && !s; i++) {
+        s = sns_clip_weights_check_stored(&m->weights, first + i, d->count, err);
+        sns_clip_weights_narrow(&m->weights, &m->layout, first + i, (char *)p->copy + i * size,
+                                p->scale + i * rows);
+    }
+    p->from.weights = p->copy;
+    p->from.scale = p->scale;
+    return s;
+}
+
 static sns_status pack(sns_model *m, sns_param *p, size_t first, size_t n, sns_error *err) {
     if (m->packed[first]) return SNS_OK;
     const sns_param_desc *d = &m->layout.desc[first];
     size_t rows = d->dim[0], cols = d->count / rows;
-    const float *data = n == 1 ? sns_clip_weights_mapped(&m->weights, first) : NULL;
-    float *copy = NULL;
-    sns_status s = SNS_OK;
-    if (data) {
-        s = sns_clip_weights_check(&m->weights, first, 0, data, d->count, err);
-    } else {
-        copy = sns_aligned_alloc(n * d->count * sizeof *copy);
-        s = copy ? gather(m, first, n, copy, err) : no_memory(m, first, err);
-        data = copy;
-    }
-    if (!s) s = sns_packed_new(data, n * rows, cols, &m->packed[first], err);
-    sns_aligned_free(copy);
+    to_pack t = {.from = {.type = packed_type(m, first, n)}};
+    sns_status s = t.from.type == SNS_PACKED_F32 ? copy_wide(m, first, n, &t, err)
+                                                 : copy_narrow(m, first, n, &t, err);
+    if (!s) s = sns_packed_new_from(&t.from, n * rows, cols, &m->packed[first], err);
+    sns_aligned_free(t.copy);
+    free(t.scale);
     if (s) return s;
     p->packed = m->packed[first];
     drop(m, first, n);
     return SNS_OK;
 }
 
-/* The token table in f32 is only touched row by row, so it is not read here to check it: a NaN in
- * it shows in the vectors, which are checked. */
+/* A NaN in the token table, which is not read here, shows in the vectors, which are checked. */
+static void keep_table(const sns_model *m, sns_param *p, size_t entry) {
+    const float *mapped = sns_clip_weights_mapped(&m->weights, entry);
+    p->value.data = (float *)(uintptr_t)mapped; /* inference only reads it */
+    if (mapped) return;
+    p->table = m->weights.at[entry].tensor;
+    p->table_scale = m->weights.at[entry].scale;
+}
+
 static sns_status place(sns_model *m, sns_param *p, size_t first, size_t n, sns_error *err) {
     if (p->value.data) return SNS_OK;
     size_t count = m->layout.desc[first].count;
     const float *mapped = n == 1 ? sns_clip_weights_mapped(&m->weights, first) : NULL;
     if (mapped) {
-        if (p != &m->clip->token_table) {
-            sns_status s = sns_clip_weights_check(&m->weights, first, 0, mapped, count, err);
-            if (s) return s;
-        }
-        p->value.data = (float *)(uintptr_t)mapped; /* inference only reads it */
-        return SNS_OK;
+        sns_status s = sns_clip_weights_check(&m->weights, first, 0, mapped, count, err);
+        if (!s) p->value.data = (float *)(uintptr_t)mapped; /* inference only reads it */
+        return s;
     }
     float *copy = sns_arena_alloc(m->converted, n * count * sizeof *copy);
     if (!copy) return no_memory(m, first, err);
@@ -104,8 +144,12 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     if (third == 0) r->part_entry = entry;
     if (third >= 0 && third < 2) return true;
     size_t first = third < 0 ? entry : r->part_entry, n = third < 0 ? 1 : 3;
-    bool linear = desc->dims >= 2 && !is_table(m->clip, param) && !is_spatial(m->clip, param, desc);
-    r->status = linear ? pack(m, param, first, n, r->err) : place(m, param, first, n, r->err);
+    sns_use use = m->layout.desc[entry].use;
+    if (use == SNS_USE_TABLE)
+        keep_table(m, param, entry);
+    else
+        r->status = use == SNS_USE_PRODUCT ? pack(m, param, first, n, r->err)
+                                           : place(m, param, first, n, r->err);
     return r->status == SNS_OK;
 }
 

@@ -1,5 +1,5 @@
-/* gemm.h - matrix products: by oneDNN, whose API stays in gemm.c, conv.c and onednn.c, or, in
- * builds without it, by gemm_plain.c.
+/* gemm.h - matrix products: by oneDNN, whose API stays in gemm.c, packed.c, conv.c and onednn.c,
+ * or, in builds without it, by gemm_plain.c.
  *
  * Work is cut into blocks by size and run with OpenMP, each block on one thread: the same sums in
  * the same order for any number of threads. May be called from inside an OpenMP parallel region
@@ -25,17 +25,6 @@ sns_status sns_gemm_bf16(bool transpose_a, bool transpose_b, size_t M, size_t N,
 typedef sns_status sns_gemm_fn(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
                                const float *A, size_t lda, const float *B, size_t ldb, float beta,
                                float *C, size_t ldc, sns_error *err);
-
-/* A linear layer's weight W [N, K] packed once for y = act(x W^T + b) + residual. Immutable; shared
- * by threads. */
-typedef struct sns_packed sns_packed;
-sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err);
-void sns_packed_free(sns_packed *p);
-size_t sns_packed_bytes(const sns_packed *p);
-/* y [M, N] = act(x [M, K] W^T + bias) + residual; bias [N] or NULL; residual [M, N] or NULL, may be
- * y. */
-sns_status sns_packed_run(const sns_packed *p, size_t M, const float *x, const float *bias,
-                          sns_act act, const float *residual, float *y, sns_error *err);
 
 /* The name and version of what multiplies, for people. */
 void sns_gemm_describe(char *text, size_t size);

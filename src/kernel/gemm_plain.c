@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "kernel/gemm.h"
+#include "kernel/packed.h"
 
 enum { ROWS = 96, COLS = 192, DEPTH = 256 };
 _Static_assert(ROWS % SNS_GEMM_ROWS == 0 && COLS % SNS_GEMM_COLS == 0, "blocks are whole tiles");
@@ -181,6 +182,31 @@ sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, 
     }
     *out = w;
     return SNS_OK;
+}
+
+/* The same in f32: there is no narrower product here. */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
+                               sns_error *err) {
+    size_t count, bytes;
+    *out = NULL;
+    if (from->type == SNS_PACKED_F32) return sns_packed_new(from->weights, N, K, out, err);
+    float *wide = sns_mul_size(N, K, &count) && sns_mul_size(count, sizeof *wide, &bytes)
+                      ? sns_aligned_alloc(bytes)
+                      : NULL;
+    if (!wide) return sns_fail(err, SNS_NOMEM, "no memory to widen a weight");
+    const int8_t *q = from->weights;
+    if (from->type == SNS_PACKED_BF16) sns_kernels_get()->f32_from_bf16(wide, from->weights, count);
+    for (size_t i = 0; from->type == SNS_PACKED_INT8 && i < count; i++)
+        wide[i] = from->scale[i / K] * q[i];
+    sns_status s = sns_packed_new(wide, N, K, out, err);
+    sns_aligned_free(wide);
+    return s;
+}
+
+sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K) {
+    (void)type;
+    (void)K;
+    return SNS_PACKED_F32;
 }
 
 void sns_packed_free(sns_packed *w) {

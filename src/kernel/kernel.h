@@ -90,6 +90,17 @@ typedef struct sns_kernels {
     void (*f16_from_f32)(uint16_t *y, const float *x, size_t n);
     void (*bf16_from_f32)(uint16_t *y, const float *x, size_t n);
 
+    /* One row of activations in 8 bits: q[i] = clamp(round(x[i] / scale) + zero), 0 ... 255, where
+     * scale and zero take the row's range, widened to hold 0, onto 0 ... 255; returns the scale. A
+     * row without a range (all 0) has scale 0; one with NaN or infinity has scale NaN, so that what
+     * is computed from it is NaN too. exact */
+    float (*u8_from_f32)(uint8_t *q, int32_t *zero, const float *x, size_t n);
+    /* One row of a product of such a row with 8-bit weights, in real numbers:
+     *   y[i] = (acc[i] - zero * sum[i]) * (scale * weight_scale[i]) + bias[i]
+     * acc = q W^T, sum[i] = the weights of output i added up; bias may be NULL. exact */
+    void (*f32_from_s32)(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
+                         float scale, const float *weight_scale, const float *bias, size_t n);
+
     /* Interleaved 8-bit RGB [n, 3] to planar floats: out[c * plane + i] = in[3 i + c] * mul[c] +
      * add[c]. 1e-6 */
     void (*planar_from_rgb8)(float *out, size_t plane, const uint8_t *in, size_t n,

@@ -2,6 +2,7 @@
 #ifndef SNS_KERNEL_KERNEL_IMPL_H
 #define SNS_KERNEL_KERNEL_IMPL_H
 #include "kernel/kernel.h"
+#include <math.h>
 
 extern const sns_kernels sns_kernels_ref;
 #if defined(__x86_64__)
@@ -10,6 +11,20 @@ extern const sns_kernels sns_kernels_avx512; /* needs those and AVX-512 F, BW, D
 #elif defined(__aarch64__)
 extern const sns_kernels sns_kernels_neon;
 #endif
+
+/* The scale and zero of u8_from_f32 for a row within low <= 0 <= high; bad is NaN where the row
+ * has what is not a number. Returns what x is multiplied by. */
+static inline float sns_u8_range(float low, float high, float bad, float *scale, int32_t *zero) {
+    float range = high - low;
+    *zero = 0;
+    *scale = 0;
+    if (bad != 0 || !(range < INFINITY)) *scale = NAN;
+    if (*scale != 0 || range < 1e-30f) return 0; /* whose inverse would be no normal float */
+    float inverse = 255 / range;
+    *scale = range / 255;
+    *zero = (int32_t)rintf(-low * inverse);
+    return inverse;
+}
 
 /* The lanes of the widest vectors: scratch has one size, whichever variant runs. */
 #define SNS_ATTENTION_MAX_LANES 16

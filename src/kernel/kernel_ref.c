@@ -3,7 +3,6 @@
  *
  * Shapes are those of kernel.h. Sums are float, left to right, unless said. */
 #include "kernel/kernel_impl.h"
-#include <math.h>
 
 static float dot(const float *a, const float *b, size_t n) {
     float sum = 0;
@@ -245,6 +244,31 @@ static void bf16_from_f32(uint16_t *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = bf16_of_f32(x[i]);
 }
 
+/* Asymmetric: activations after GELU lie almost all on one side of 0. */
+static float u8_from_f32(uint8_t *q, int32_t *zero, const float *x, size_t n) {
+    float low = 0, high = 0, bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] < low) low = x[i];
+        if (x[i] > high) high = x[i];
+        bad += x[i] * 0; /* NaN from NaN and infinity */
+    }
+    float scale, inverse = sns_u8_range(low, high, bad, &scale, zero), shift = (float)*zero;
+    for (size_t i = 0; i < n; i++) {
+        float rounded = rintf(x[i] * inverse) + shift;
+        q[i] = (uint8_t)(rounded > 0 ? rounded < 255 ? rounded : 255 : 0);
+    }
+    return scale;
+}
+
+/* y, weight_scale, bias: [n]; acc, sum: [n] */
+static void f32_from_s32(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
+                         float row_scale, const float *weight_scale, const float *bias, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (float)(acc[i] - zero * sum[i]) * (row_scale * weight_scale[i]);
+        if (bias) y[i] += bias[i];
+    }
+}
+
 /* out: 3 planes of n floats, `plane` apart; in: [n, 3] */
 static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t n,
                              const float mul[3], const float plus[3]) {
@@ -273,5 +297,7 @@ const sns_kernels sns_kernels_ref = {
     .f32_from_bf16 = f32_from_bf16,
     .f16_from_f32 = f16_from_f32,
     .bf16_from_f32 = bf16_from_f32,
+    .u8_from_f32 = u8_from_f32,
+    .f32_from_s32 = f32_from_s32,
     .planar_from_rgb8 = planar_from_rgb8,
 };

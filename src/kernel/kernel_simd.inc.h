@@ -4,7 +4,6 @@
  * A loop goes over VF_LANES elements at a time; get() and put() take what is left at the end, so
  * there is no second loop for it. */
 #include "kernel/kernel_impl.h"
-#include <math.h>
 
 /* The next `left` elements, at most a vector; lanes beyond are zero. */
 static inline sns_vf get(const float *p, size_t left) {
@@ -314,6 +313,41 @@ static void bf16_from_f32(uint16_t *y, const float *x, size_t n) {
     CONVERT(vf_load, vf_store_bf16, uint16_t, float)
 }
 
+static float u8_from_f32(uint8_t *q, int32_t *zero, const float *x, size_t n) {
+    sns_vf none = vf_set1(0), lows = none, highs = none, bads = none;
+    for (size_t i = 0; i < n; i += VF_LANES) {
+        sns_vf v = get(x + i, n - i);
+        lows = vf_min(v, lows); /* the second where v is NaN */
+        highs = vf_max(v, highs);
+        bads = vf_fma(v, none, bads); /* NaN from NaN and infinity */
+    }
+    float scale, low = -vf_largest(vf_sub(none, lows));
+    float inverse = sns_u8_range(low, vf_largest(highs), vf_sum(bads), &scale, zero);
+    sns_vf factor = vf_set1(inverse), shift = vf_set1((float)*zero), most = vf_set1(255);
+    for (size_t i = 0; i < n; i += VF_LANES) {
+        uint8_t bytes[VF_LANES];
+        sns_vf v = vf_add(vf_round(vf_mul(get(x + i, n - i), factor)), shift);
+        vf_store_u8(bytes, vf_min(vf_max(v, none), most));
+        memcpy(q + i, bytes, n - i < VF_LANES ? n - i : VF_LANES);
+    }
+    return scale;
+}
+
+static void f32_from_s32(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
+                         float row_scale, const float *weight_scale, const float *bias, size_t n) {
+    sns_vf factor = vf_set1(row_scale);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES) {
+        sns_vf v = vf_load_s32_minus(acc + i, sum + i, zero);
+        v = vf_mul(v, vf_mul(factor, vf_load(weight_scale + i)));
+        vf_store(y + i, bias ? vf_add(v, vf_load(bias + i)) : v);
+    }
+    for (; i < n; i++) {
+        y[i] = (float)(acc[i] - zero * sum[i]) * (row_scale * weight_scale[i]);
+        if (bias) y[i] += bias[i];
+    }
+}
+
 static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t n,
                              const float mul[3], const float plus[3]) {
     size_t i = 0;
@@ -353,5 +387,7 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .f32_from_bf16 = f32_from_bf16,
     .f16_from_f32 = f16_from_f32,
     .bf16_from_f32 = bf16_from_f32,
+    .u8_from_f32 = u8_from_f32,
+    .f32_from_s32 = f32_from_s32,
     .planar_from_rgb8 = planar_from_rgb8,
 };

@@ -1,4 +1,5 @@
-/* onednn.h - what gemm.c and conv.c share of oneDNN 2.x: its engine, and running one primitive.
+/* onednn.h - what gemm.c, packed.c and conv.c share of oneDNN 2.x: its engine, and running one
+ * primitive.
  *
  * Private to src/kernel: nobody else sees oneDNN's API. */
 #ifndef SNS_KERNEL_ONEDNN_H

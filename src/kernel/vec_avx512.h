@@ -97,6 +97,15 @@ static inline double vd_sum(sns_vd a) {
 static inline sns_vf vf_load_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
+/* Whole numbers of 0 … 255 to bytes. */
+static inline void vf_store_u8(uint8_t *p, sns_vf x) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+/* a - b c */
+static inline sns_vf vf_load_s32_minus(const int32_t *a, const int32_t *b, int32_t c) {
+    __m512i product = _mm512_mullo_epi32(_mm512_loadu_si512(b), _mm512_set1_epi32(c));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(a), product));
+}
 static inline sns_vf vf_load_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }

@@ -113,6 +113,16 @@ static inline sns_vf vf_load_u8(const uint8_t *p) {
     uint16x8_t wide = vmovl_u8(vcreate_u8(four));
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(wide)));
 }
+/* Whole numbers of 0 … 255 to bytes. */
+static inline void vf_store_u8(uint8_t *p, sns_vf x) {
+    uint16x4_t words = vqmovun_s32(vcvtnq_s32_f32(x));
+    uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(words, words))), 0);
+    memcpy(p, &bytes, sizeof bytes);
+}
+/* a - b c */
+static inline sns_vf vf_load_s32_minus(const int32_t *a, const int32_t *b, int32_t c) {
+    return vcvtq_f32_s32(vmlsq_n_s32(vld1q_s32(a), vld1q_s32(b), c));
+}
 static inline sns_vf vf_load_f16(const uint16_t *p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }

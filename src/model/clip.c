@@ -161,14 +161,23 @@ void sns_clip_free(sns_clip *m) {
 
 typedef struct layout_visitor {
     sns_walker v;
+    const sns_clip *clip;
     sns_layout *layout;
     size_t capacity;
 } layout_visitor;
 
+/* Patches are 1 x 1 convolutions of more channels; positions and the probe are added. */
+static sns_use use_of(const sns_clip *m, const sns_param *p, const sns_param_desc *d) {
+    if (p == &m->token_table) return SNS_USE_TABLE;
+    bool added = p == &m->image_positions || p == &m->text_positions || p == &m->resnet.positions ||
+                 p == &m->siglip.probe;
+    bool spatial = d->dims == 4 && d->dim[2] > 1 && p != &m->patch_weight;
+    return d->dims < 2 || added || spatial ? SNS_USE_VALUES : SNS_USE_PRODUCT;
+}
+
 static bool visit_layout(sns_walker *v, sns_param *param, int third, const sns_param_desc *desc) {
     layout_visitor *self = (layout_visitor *)v;
     sns_layout *l = self->layout;
-    (void)param;
     (void)third;
     if (l->count == self->capacity) {
         size_t capacity = self->capacity ? 2 * self->capacity : 64;
@@ -178,6 +187,7 @@ static bool visit_layout(sns_walker *v, sns_param *param, int third, const sns_p
         self->capacity = capacity;
     }
     l->desc[l->count] = *desc;
+    l->desc[l->count].use = use_of(self->clip, param, desc);
     l->desc[l->count++].offset = l->total;
     l->total += desc->count;
     return true;
@@ -188,7 +198,7 @@ sns_status sns_clip_layout(const sns_clip_config *c, sns_layout *out, sns_error 
     sns_clip *m;
     sns_status s = sns_clip_new(c, &m, err);
     if (s) return s;
-    layout_visitor self = {.v.visit = visit_layout, .layout = out};
+    layout_visitor self = {.v.visit = visit_layout, .clip = m, .layout = out};
     if (!walk(&self.v, c, m)) {
         sns_layout_free(out);
         s = sns_fail(err, SNS_NOMEM, "no memory for the table of tensors");

@@ -51,6 +51,13 @@ typedef enum sns_init {
     SNS_INIT_LOGIT_BIAS
 } sns_init;
 
+/* What inference does with a tensor. */
+typedef enum sns_use {
+    SNS_USE_VALUES,  /* reads it as it is: norms, biases, positions, convolutions beyond 1 x 1 */
+    SNS_USE_PRODUCT, /* multiplies rows by it: it is packed */
+    SNS_USE_TABLE    /* reads some of its rows: the token table */
+} sns_use;
+
 /* One tensor of the model. `offset` places it in a flat block of `total` floats; the q, k and v
  * weights (and biases) of a block follow each other without a gap, so that they are also one [3C,
  * C] (and [3C]) tensor. */
@@ -61,6 +68,7 @@ typedef struct sns_param_desc {
     size_t count, offset;
     bool decay;  /* weight decay applies: matrices, not gains, biases, temperature */
     bool buffer; /* a running average of batch norm: saved with the model, never trained */
+    sns_use use;
     sns_init init;
     float std; /* for SNS_INIT_NORMAL */
 } sns_param_desc;
@@ -135,7 +143,12 @@ sns_status sns_clip_config_read(const char *dir, sns_clip_config *out, sns_error
  * "F16", "BF16"). */
 sns_status sns_clip_save(const char *dir, const sns_clip_config *c, const sns_layout *l,
                          const float *data, const char *dtype, sns_error *err);
-/* All tensors of a folder converted into a flat block (to start training from). */
+/* The same quantised: linear weights and the token table I8 with scales, the rest F16. */
+sns_status sns_clip_save_int8(const char *dir, const sns_clip_config *c, const sns_layout *l,
+                              const float *data, sns_error *err);
+/* All tensors of a folder converted into a flat block (to start training from). Errors: as
+ * sns_clip_weights_open; SNS_UNSUPPORTED for an int8 model, whose weights are rounded too much to
+ * be learned on. */
 sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const sns_layout *l,
                               float *data, sns_error *err);
 #endif

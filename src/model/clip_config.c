@@ -234,12 +234,22 @@ sns_config_kind sns_clip_written_kind(const sns_clip_config *c) {
     return hf ? SNS_CONFIG_HF : SNS_CONFIG_OPEN_CLIP;
 }
 
+/* transformers would take the whole numbers for the weights; it refuses a method that it does not
+ * know. */
+static json_t *with_quantisation(json_t *root) {
+    json_t *method = json_pack("{s:s, s:s}", "quant_method", "sensus", "weights", "int8");
+    if (root && !json_object_set_new(root, "quantization_config", method)) return root;
+    json_decref(root);
+    return NULL;
+}
+
 sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, const char *dtype,
                                  sns_error *err) {
     sns_status s = sns_clip_config_check(c, err);
     if (s) return s;
     bool hf = sns_clip_written_kind(c) == SNS_CONFIG_HF;
-    bool siglip = c->vision_kind == SNS_VISION_SIGLIP;
+    bool siglip = c->vision_kind == SNS_VISION_SIGLIP, int8 = !strcmp(dtype, "int8");
+    if (int8) dtype = "float16"; /* of what is not quantised */
     if (hf && !siglip && c->end_id == LEGACY_END_ID)
         return sns_fail(err, SNS_UNSUPPORTED,
                         "%s: end token %d marks an old export to transformers; use another id", dir,
@@ -250,6 +260,7 @@ sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, cons
                    : hf   ? config_json(c, dtype)
                           : sns_open_clip_json(c);
     root = with_ours(root, c);
+    if (int8 && hf) root = with_quantisation(root);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     if (!path || !text)
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for %s", dir, name);

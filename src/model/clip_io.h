@@ -19,7 +19,7 @@ sns_status sns_clip_config_parse(sns_config_kind kind, const char *text, size_t 
 /* Which layout a model is written in. */
 sns_config_kind sns_clip_written_kind(const sns_clip_config *c);
 /* dir/config.json as transformers' CLIPConfig, or dir/open_clip_config.json; dtype "float32",
- * "float16" or "bfloat16". */
+ * "float16", "bfloat16", or "int8", which transformers is told not to read. */
 sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, const char *dtype,
                                  sns_error *err);
 /* The configuration file that sns_clip_config_read reads in dir; malloc'd path. */
@@ -35,9 +35,14 @@ typedef struct sns_open_clip_form {
 } sns_open_clip_form;
 sns_open_clip_form sns_open_clip_form_of(const sns_param_desc *d);
 
+/* Each row of W [rows, cols] in 8 bits: W[r][c] ~ scale[r] q[r][c], -127 <= q <= 127. */
+void sns_quantise_rows(const float *W, size_t rows, size_t cols, int8_t *q, float *scale);
+
 /* Where the value of one entry of the layout lies. */
 typedef struct sns_weight {
     const sns_stored *tensor;
+    const sns_stored
+        *scale;      /* of an I8 tensor, "NAME_scale", F32, one for each output; else NULL */
     size_t first;    /* its first element: q, k, v are thirds of one tensor in open_clip's files */
     bool transposed; /* stored [columns, rows] */
 } sns_weight;
@@ -49,10 +54,10 @@ typedef struct sns_clip_weights {
     bool open_clip; /* whose names the files use */
 } sns_clip_weights;
 
-/* Map dir's tensors and find every entry of the layout in them.
- * Errors: as sns_safetensors_open; SNS_MISSING (a tensor), SNS_SHAPE (the tensor and both shapes
- * are named; or a tensor of a layer that the configuration does not have), SNS_UNSUPPORTED (dtype).
- */
+/* Map dir's tensors and find every entry of the layout in them. Matrices may be I8, with scales.
+ * Errors: as sns_safetensors_open; SNS_MISSING (a tensor, a scale), SNS_SHAPE (the tensor and both
+ * shapes are named; or a tensor of a layer that the configuration does not have), SNS_FORMAT (a
+ * scale that is no positive number), SNS_UNSUPPORTED (dtype). */
 sns_status sns_clip_weights_open(const char *dir, const sns_layout *l, sns_clip_weights *out,
                                  sns_error *err);
 /* The same over open tensors; takes file (closed on failure too). */
@@ -62,10 +67,22 @@ void sns_clip_weights_close(sns_clip_weights *w);
 /* Entry i as f32 into out [l->desc[i].count]. Errors: SNS_NOMEM. */
 sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, size_t i,
                                 float *out, sns_error *err);
+/* Entry i, a matrix of BF16 or I8, as it is stored but in the layout's order: elements into out,
+ * and for I8 the scales of its rows, dim[0] of them, into scale. */
+void sns_clip_weights_narrow(const sns_clip_weights *w, const sns_layout *l, size_t i, void *out,
+                             float *scale);
 /* Entry i in the mapping itself when it can be used as it is, else NULL. */
 const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i);
 /* SNS_FORMAT with the tensor's name when data [n], the value of entry i from its element `first`
  * on, holds NaN or infinity. */
 sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, size_t first,
                                   const float *data, size_t n, sns_error *err);
+/* The same over n elements of entry i as they are stored. */
+sns_status sns_clip_weights_check_stored(const sns_clip_weights *w, size_t i, size_t n,
+                                         sns_error *err);
+/* Are some tensors I8? */
+bool sns_clip_weights_int8(const sns_clip_weights *w, const sns_layout *l);
+/* SNS_UNSUPPORTED where some are: nothing is made from them; dir is named. */
+sns_status sns_clip_weights_refuse_int8(const sns_clip_weights *w, const sns_layout *l,
+                                        const char *dir, sns_error *err);
 #endif

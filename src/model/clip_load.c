@@ -82,9 +82,37 @@ static sns_status check_tensor(const sns_stored *t, int dims, const size_t *dim,
         return sns_fail(err, SNS_SHAPE, "%s: tensor %s is %s, the configuration says %s", t->file,
                         t->name, sns_shape_text(t->dims, t->dim, is, sizeof is),
                         sns_shape_text(dims, dim, wanted, sizeof wanted));
-    if (t->dtype != SNS_DTYPE_F32 && t->dtype != SNS_DTYPE_F16 && t->dtype != SNS_DTYPE_BF16)
-        return sns_fail(err, SNS_UNSUPPORTED, "%s: tensor %s is %s; F32, F16 and BF16 are read",
+    bool real = t->dtype == SNS_DTYPE_F32 || t->dtype == SNS_DTYPE_F16 ||
+                t->dtype == SNS_DTYPE_BF16;
+    if (!real && !(t->dtype == SNS_DTYPE_I8 && dims >= 2))
+        return sns_fail(err, SNS_UNSUPPORTED,
+                        "%s: tensor %s is %s; F32, F16, BF16 and, of matrices, I8 are read",
                         t->file, t->name, sns_dtype_name(t->dtype));
+    return SNS_OK;
+}
+
+/* The scales of an I8 tensor with `rows` outputs. */
+static sns_status find_scale(const sns_clip_weights *w, sns_weight *at, size_t rows,
+                             sns_error *err) {
+    char name[SNS_STORED_MAX_NAME], is[160];
+    const sns_stored *t = at->tensor;
+    snprintf(name, sizeof name, "%s_scale", t->name);
+    const sns_stored *s = sns_safetensors_find(w->file, name);
+    if (!s)
+        return sns_fail(err, SNS_MISSING, "%s: tensor %s is I8, but there is no %s", t->file,
+                        t->name, name);
+    if (s->dtype != SNS_DTYPE_F32 || s->dims != 1 || s->dim[0] != rows)
+        return sns_fail(err, SNS_SHAPE, "%s: tensor %s is %s %s, not F32 [%zu]", s->file, name,
+                        sns_dtype_name(s->dtype), sns_shape_text(s->dims, s->dim, is, sizeof is),
+                        rows);
+    for (size_t i = 0; i < rows; i++) {
+        float value;
+        memcpy(&value, s->data + i * sizeof value, sizeof value);
+        if (!(value > 0 && isfinite(value)))
+            return sns_fail(err, SNS_FORMAT, "%s: tensor %s: element %zu is no scale", s->file,
+                            name, i);
+    }
+    at->scale = s;
     return SNS_OK;
 }
 
@@ -114,7 +142,9 @@ static sns_status find_weight(const sns_clip_weights *w, const char *folder,
     at->tensor = sns_safetensors_find(w->file, f.name);
     if (!at->tensor) return sns_fail(err, SNS_MISSING, "%s: no tensor %s", folder, f.name);
     if (f.third > 0) at->first = (size_t)f.third * d->count;
-    return check_tensor(at->tensor, d->dims, f.dim, err);
+    sns_status s = check_tensor(at->tensor, d->dims, f.dim, err);
+    if (s || at->tensor->dtype != SNS_DTYPE_I8) return s;
+    return find_scale(w, at, f.transposed ? f.dim[1] : f.dim[0], err);
 }
 
 /* Tensors that exports hold and nobody reads: the numbers 0, 1, 2, ..., the causal mask, how many
@@ -125,24 +155,27 @@ static bool is_constant(const char *name) {
 }
 
 static int compare_pointers(const void *a, const void *b) {
-    const sns_weight *x = a, *y = b;
-    return (x->tensor > y->tensor) - (x->tensor < y->tensor);
+    const sns_stored *x = *(const sns_stored *const *)a, *y = *(const sns_stored *const *)b;
+    return (x > y) - (x < y);
 }
 
 /* A tensor of the towers that nothing uses means that the configuration is another model's. */
 static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *err) {
     static const char *const ours[] = {"vision_model.", "text_model.", "visual.", "transformer."};
-    sns_weight *used = malloc((n ? n : 1) * sizeof *used);
+    const sns_stored **used = malloc((n ? 2 * n : 1) * sizeof(*used));
     if (!used) return sns_fail(err, SNS_NOMEM, "no memory to check the tensors' names");
-    memcpy(used, w->at, n * sizeof *used);
-    qsort(used, n, sizeof *used, compare_pointers);
+    for (size_t i = 0; i < n; i++) {
+        used[2 * i] = w->at[i].tensor;
+        used[2 * i + 1] = w->at[i].scale;
+    }
+    qsort(used, 2 * n, sizeof(*used), compare_pointers);
     sns_status s = SNS_OK;
     for (size_t i = 0; i < sns_safetensors_count(w->file) && !s; i++) {
         const sns_stored *t = sns_safetensors_at(w->file, i);
-        sns_weight key = {.tensor = t};
         bool tower = false;
         for (size_t j = 0; j < 4; j++) tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
-        if (tower && !is_constant(t->name) && !bsearch(&key, used, n, sizeof key, compare_pointers))
+        if (tower && !is_constant(t->name) &&
+            !bsearch(&t, used, 2 * n, sizeof(*used), compare_pointers))
             s = sns_fail(err, SNS_SHAPE, "%s: tensor %s has no place in the configured model",
                          t->file, t->name);
     }
@@ -206,11 +239,54 @@ static void transpose(float *out, const float *in, size_t rows, size_t cols) {
                     out[r * cols + c] = in[c * rows + r];
 }
 
+/* The same of bytes or of 16 bits, as `bytes` says. */
+static void transpose_narrow(void *out, const unsigned char *in, size_t rows, size_t cols,
+                             size_t bytes) {
+    unsigned char *to = out;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++, to += bytes)
+            memcpy(to, in + (c * rows + r) * bytes, bytes);
+}
+
+void sns_clip_weights_narrow(const sns_clip_weights *w, const sns_layout *l, size_t i, void *out,
+                             float *scale) {
+    const sns_weight *at = &w->at[i];
+    const sns_param_desc *d = &l->desc[i];
+    size_t bytes = sns_dtype_bytes(at->tensor->dtype), rows = d->dim[0], cols = d->count / rows;
+    if (at->transposed)
+        transpose_narrow(out, at->tensor->data, rows, cols, bytes);
+    else
+        memcpy(out, at->tensor->data + at->first * bytes, d->count * bytes);
+    if (at->scale)
+        memcpy(scale, at->scale->data + at->first / cols * sizeof *scale, rows * sizeof *scale);
+}
+
+/* Entry i of I8 in real numbers. */
+static sns_status widen(const sns_clip_weights *w, const sns_layout *l, size_t i, float *out,
+                        sns_error *err) {
+    const sns_param_desc *d = &l->desc[i];
+    size_t rows = d->dim[0], cols = d->count / rows;
+    int8_t *q = malloc(d->count);
+    float *scale = malloc(rows * sizeof *scale);
+    sns_status s = SNS_OK;
+    if (!q || !scale) {
+        s = sns_fail(err, SNS_NOMEM, "%s: no memory to widen it", d->name);
+    } else {
+        sns_clip_weights_narrow(w, l, i, q, scale);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = 0; c < cols; c++) out[r * cols + c] = scale[r] * q[r * cols + c];
+    }
+    free(q);
+    free(scale);
+    return s;
+}
+
 sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, size_t i,
                                 float *out, sns_error *err) {
     const sns_weight *at = &w->at[i];
     const sns_param_desc *d = &l->desc[i];
     const sns_kernels *k = sns_kernels_get();
+    if (at->scale) return widen(w, l, i, out, err);
     if (!at->transposed) return sns_stored_to_f32(at->tensor, k, at->first, d->count, out, err);
     float *tmp = malloc(d->count * sizeof *tmp);
     if (!tmp) return sns_fail(err, SNS_NOMEM, "%s: no memory to transpose it", d->name);
@@ -246,12 +322,42 @@ sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, size_t fi
     return SNS_OK;
 }
 
+sns_status sns_clip_weights_check_stored(const sns_clip_weights *w, size_t i, size_t n,
+                                         sns_error *err) {
+    float buffer[1024];
+    const sns_weight *at = &w->at[i];
+    sns_status s = SNS_OK;
+    if (at->scale) return SNS_OK; /* whole numbers; its scales were checked when it was found */
+    for (size_t done = 0; done < n && !s; done += 1024) {
+        size_t part = n - done < 1024 ? n - done : 1024;
+        s = sns_stored_to_f32(at->tensor, sns_kernels_get(), at->first + done, part, buffer, err);
+        if (!s) s = sns_clip_weights_check(w, i, done, buffer, part, err);
+    }
+    return s;
+}
+
+bool sns_clip_weights_int8(const sns_clip_weights *w, const sns_layout *l) {
+    for (size_t i = 0; i < l->count; i++)
+        if (w->at[i].scale) return true;
+    return false;
+}
+
+sns_status sns_clip_weights_refuse_int8(const sns_clip_weights *w, const sns_layout *l,
+                                        const char *dir, sns_error *err) {
+    if (!sns_clip_weights_int8(w, l)) return SNS_OK;
+    return sns_fail(err, SNS_UNSUPPORTED,
+                    "%s: its weights are rounded to int8, which nothing more can be made of; take "
+                    "the model that it was quantised from",
+                    dir);
+}
+
 sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const sns_layout *l,
                               float *data, sns_error *err) {
     (void)c;
     sns_clip_weights w;
     sns_status s = sns_clip_weights_open(dir, l, &w, err);
     if (s) return s;
+    s = sns_clip_weights_refuse_int8(&w, l, dir, err);
     for (size_t i = 0; i < l->count && !s; i++) {
         float *to = data + l->desc[i].offset;
         s = sns_clip_weights_get(&w, l, i, to, err);

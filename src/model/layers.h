@@ -7,13 +7,18 @@
 #ifndef SNS_MODEL_LAYERS_H
 #define SNS_MODEL_LAYERS_H
 #include "kernel/gemm.h"
+#include "kernel/packed.h"
+#include "tensor/safetensors.h"
 #include "tensor/tape.h"
 
 /* A learned tensor: its value, its gradient (NULL when frozen or at inference), and for the weight
- * of a linear layer its packed form (NULL while training). */
+ * of a linear layer its packed form (NULL while training). A table of embeddings may be left as the
+ * file holds it, in narrow numbers (inference only): rows are widened as they are read. */
 typedef struct sns_param {
     sns_tensor value;
     const sns_packed *packed;
+    const sns_stored *table;       /* [V, C]; in place of value.data */
+    const sns_stored *table_scale; /* [V], of an I8 table; else NULL */
 } sns_param;
 
 /* y [N, out] = x [N, in] W^T + b + residual; W [out, in]; b [out] or NULL; residual [N, out] or

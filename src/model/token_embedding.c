@@ -47,11 +47,26 @@ static bool starts_ordered(const size_t *starts, size_t n) {
     return true;
 }
 
+/* Row `id` of the table; a stored one was checked to be of a type that is read. */
+static void read_row(const sns_kernels *k, const sns_param *tokens, size_t id, float *out) {
+    size_t C = tokens->value.cols;
+    if (!tokens->table)
+        memcpy(out, tokens->value.data + id * C, C * sizeof *out);
+    else if (tokens->table_scale)
+        sns_stored_i8_row(tokens->table, tokens->table_scale, id, C, out);
+    else
+        sns_stored_to_f32(tokens->table, k, id * C, C, out, NULL);
+}
+
+static bool tables_ready(sns_tape *t, const sns_param *tokens, const sns_param *positions) {
+    bool stored = tokens->table && !sns_tape_recording(t) && !sns_tape_status(t, NULL);
+    return (stored || sns_layer_ready(t, "token embedding", &tokens->value)) &&
+           (!positions || sns_layer_ready(t, "token embedding", &positions->value));
+}
+
 sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_param *positions,
                                 const uint32_t *ids, const size_t *starts, size_t n) {
-    if (!sns_layer_ready(t, "token embedding", &tokens->value) ||
-        (positions && !sns_layer_ready(t, "token embedding", &positions->value)))
-        return NULL;
+    if (!tables_ready(t, tokens, positions)) return NULL;
     size_t C = tokens->value.cols, N = starts[n];
     if (!starts_ordered(starts, n) || (positions && positions->value.cols != C)) {
         sns_tape_fail(t, SNS_ARG, "token embedding: starts or tables do not fit");
@@ -66,7 +81,7 @@ sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_
     const sns_kernels *k = sns_tape_kernels(t);
 #pragma omp parallel for schedule(static) if (N * C > SNS_CHUNK_FLOATS)
     for (size_t i = 0; i < N; i++) {
-        memcpy(e.y->data + i * C, tokens->value.data + id[i] * C, C * sizeof(float));
+        read_row(k, tokens, id[i], e.y->data + i * C);
         if (positions) k->add(e.y->data + i * C, positions->value.data + place[i] * C, C);
     }
     e.id = id;

@@ -423,6 +423,14 @@ sns_status sns_stored_to_f32(const sns_stored *t, const sns_kernels *k, size_t f
     return SNS_OK;
 }
 
+void sns_stored_i8_row(const sns_stored *t, const sns_stored *scale, size_t r, size_t C,
+                       float *out) {
+    const int8_t *q = (const int8_t *)t->data + r * C;
+    float by;
+    memcpy(&by, scale->data + r * sizeof by, sizeof by);
+    for (size_t c = 0; c < C; c++) out[c] = by * q[c];
+}
+
 const float *sns_stored_f32(const sns_stored *t) {
     if (t->dtype != SNS_DTYPE_F32 || (uintptr_t)t->data % sizeof(float)) return NULL;
     return (const float *)(const void *)t->data;

@@ -77,6 +77,10 @@ size_t sns_safetensors_bytes(const sns_safetensors *f);
 /* Elements first … first + n - 1 as f32. Errors: SNS_UNSUPPORTED (not F32, F16 or BF16). */
 sns_status sns_stored_to_f32(const sns_stored *t, const sns_kernels *k, size_t first, size_t n,
                              float *out, sns_error *err);
+/* Row r of an I8 tensor [R, C] whose row r is multiplied by scale[r], F32 [R], into out [C]. The
+ * tensor's shape is what is said here, whatever its dims. */
+void sns_stored_i8_row(const sns_stored *t, const sns_stored *scale, size_t r, size_t C,
+                       float *out);
 /* The data itself when it is F32 and aligned, else NULL. */
 const float *sns_stored_f32(const sns_stored *t);
 /* Tell the system that the tensor's pages are not needed in memory any more; reading them again is

@@ -70,6 +70,15 @@ expect 2 model average a b
 err_has "--output"
 expect 2 model average a b -o c --alpha 2
 expect 1 model average "$work/nowhere" b -o "$work/c"
+expect 2 model quantize
+expect 2 model quantize a --type int8
+err_has "--output"
+expect 2 model quantize a -o b
+err_has "--type"
+expect 2 model quantize a -o b --type int4
+err_has "bf16"
+expect 1 model quantize "$work/nowhere" -o "$work/b" --type int8
+[ ! -e "$work/b" ] || fail "a failed quantisation leaves a folder"
 expect 1 model info "$work/nowhere"
 err_lines 1
 expect 1 search "a dog"
@@ -77,7 +86,7 @@ err_has "sensus index"
 err_lines 1
 expect 1 search --catalog "$work/none.db" "a dog"
 err_has "none.db"
-for command in index search classify embed train "model average" "model info" "tokenizer train"; do
+for command in index search classify embed train "model average" "model info" "model quantize" "tokenizer train"; do
     # shellcheck disable=SC2086
     expect 0 $command -h
     out_has "usage: sensus $command"
@@ -86,7 +95,7 @@ done
 "$sensus" --completion > "$work/completion" && bash -n "$work/completion" || fail "completion"
 bash -c '. "$1"; COMP_WORDS=(sensus search --ht); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = --html ]' \
     x "$work/completion" || fail "completion of search --ht"
-bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = "average info" ]' \
+bash -c '. "$1"; COMP_WORDS=(sensus model ""); COMP_CWORD=2; _sensus; [ "${COMPREPLY[*]}" = "average info quantize" ]' \
     x "$work/completion" || fail "completion of model"
 if [ -w /dev/full ]; then
     "$sensus" -h > /dev/full 2> "$err"
@@ -126,6 +135,11 @@ expect 0 model info --json "$work/model"
 "$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$out" || fail "model info --json"
 expect 0 model average "$work/model" "$work/other" --alpha 0.25 -o "$work/between"
 expect 0 embed -m "$work/between" --text "a dog" -o "$work/between.npy"
+for type in bf16 int8; do
+    expect 0 model quantize "$work/model" -o "$work/$type" --type $type
+    out_has "$work/$type"
+    quiet
+done
 printf 'dog = dog | puppy\n\n  cat\n' > "$work/labels"
 expect 0 classifier build --labels-file "$work/labels" --templates photos -o "$work/c.safetensors"
 out_has "2 classes by 16 templates"
@@ -523,5 +537,34 @@ grep -qF '"label":"cat"' "$work/part/noise-1/manifest.jsonl" || fail "no label"
 head -c 1300 "$work/shards/s-000000.tar" > "$work/cut.tar"
 expect 1 data stats "$work/cut.tar"
 err_has "cut off at byte"
+# ---- models in narrower numbers ----
+printf '{"image": "set/cats/cat-%d.png", "caption": "a cat %d"}\n' 0 0 1 1 2 2 3 3 > "$work/set.jsonl"
+for type in bf16 int8; do
+    m=$work/$type
+    expect 0 embed -m "$m" "$work/pictures/one.png"
+    expect 0 classify -m "$m" --labels cat,dog "$work/pictures/one.png"
+    expect 0 eval retrieval -m "$m" --manifest "$work/set.jsonl"
+    expect 0 index -m "$m" --catalog "$work/$type.db" "$work/set"
+    expect 0 search -m "$m" --catalog "$work/$type.db" "a dog"
+    expect 1 search -m "$work/model" --catalog "$work/$type.db" "a dog"
+    err_has "--rebuild"
+done
+expect 0 model info --json "$work/int8"
+"$python" - "$out" <<'PY' || fail "model info --json of an int8 model"
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert d["dtype"] == "I8" and d["products"] in ("int8", "f32"), d
+PY
+expect 1 model quantize "$work/int8" -o "$work/again" --type bf16
+err_has "int8"
+expect 1 model quantize "$work/model" -o "$work/model" --type bf16
+err_has "another folder"
+expect 1 model average "$work/model" "$work/int8" -o "$work/again"
+err_has "int8"
+expect 1 train --data "$work/set.jsonl" -o "$work/run-int8" --init "$work/int8" --steps 1 --batch 2
+err_has "int8"
+err_lines 1
+expect 0 train --data "$work/set.jsonl" -o "$work/run-bf16" --init "$work/bf16" --steps 1 --batch 2
+
 [ $failures = 0 ] || echo "$failures failures" >&2
 [ $failures = 0 ]

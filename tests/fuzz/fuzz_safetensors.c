@@ -44,10 +44,17 @@ static void load_clip(sns_safetensors *f) {
     sns_clip_weights w;
     if (sns_clip_layout(&tiny, &l, NULL)) abort();
     if (sns_clip_weights_find(f, "fuzz", &l, &w, NULL) == SNS_OK) {
-        float out[64];
+        float out[64], scale[64];
         for (size_t i = 0; i < l.count; i++) {
             if (l.desc[i].count > 64 || sns_clip_weights_get(&w, &l, i, out, NULL)) abort();
             sns_clip_weights_check(&w, i, 0, out, l.desc[i].count, NULL);
+            sns_clip_weights_check_stored(&w, i, l.desc[i].count, NULL);
+            sns_dtype type = w.at[i].tensor->dtype;
+            if (l.desc[i].dims > 1 && (type == SNS_DTYPE_BF16 || type == SNS_DTYPE_I8))
+                sns_clip_weights_narrow(&w, &l, i, out, scale);
+            if (w.at[i].scale && !w.at[i].transposed)
+                sns_stored_i8_row(w.at[i].tensor, w.at[i].scale, 0,
+                                  l.desc[i].count / l.desc[i].dim[0], out);
         }
         sns_clip_weights_close(&w);
     }

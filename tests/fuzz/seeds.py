@@ -15,9 +15,9 @@ def tensor_file(header, data):
 
 
 def entries(tensors, dtype="F32", width=4):
+    """Tensors of one dtype; a name, shape, dtype and width in place of a name and shape are of their own."""
     header, at = {}, 0
-    for name, shape in tensors:
-        n = width
+    for name, shape, dtype, n in (t if len(t) == 4 else (*t, dtype, width) for t in tensors):
         for d in shape:
             n *= d
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + n]}
@@ -44,6 +44,14 @@ def tiny_clip():
     return t
 
 
+def tiny_int8():
+    for name, shape in tiny_clip():
+        narrow = len(shape) > 1 and "position" not in name
+        yield (name, shape, "I8", 1) if narrow else (name, shape, "F16", 2)
+        if narrow:
+            yield name + "_scale", shape[:1], "F32", 4
+
+
 def safetensors():
     yield tensor_file({}, b"")
     yield entries([("a", [2]), ("b", [1, 3]), ("c", [])])
@@ -51,6 +59,7 @@ def safetensors():
     yield entries([("ids", [3])], "I64", 8)
     yield entries(tiny_clip())
     yield entries(tiny_clip(), "BF16", 2)
+    yield entries(tiny_int8())
 
 
 def classifier():

@@ -17,12 +17,6 @@ static float *noise(sns_rng *rng, size_t n) {
     return p;
 }
 
-static double activate(sns_act act, double x) {
-    if (act == SNS_ACT_GELU) return x * 0.5 * (1 + erf(x / sqrt(2.0)));
-    if (act == SNS_ACT_QUICK_GELU) return x / (1 + exp(-1.702 * x));
-    return x;
-}
-
 static void check_close(const float *got, const double *want, size_t n, double scale) {
     for (size_t i = 0; i < n; i++)
         if (!(fabs(got[i] - want[i]) <= 2e-6 * scale + 1e-5 * fabs(want[i])))
@@ -69,68 +63,23 @@ static void product_equals_loops(void **state) {
         }
 }
 
-static void packed_equals_loops(void **state) {
-    (void)state;
-    static const size_t rows[] = {1, 2, 10, 50, 192, 193, 400},
-                        shapes[][2] = {{1, 1}, {5, 3}, {64, 48}, {400, 33}, {769, 64}};
-    sns_rng rng;
-    sns_rng_seed(&rng, 2);
-    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-        size_t N = shapes[s][0], K = shapes[s][1];
-        float *W = noise(&rng, N * K), *b = noise(&rng, N);
-        sns_packed *w;
-        assert_int_equal(sns_packed_new(W, N, K, &w, NULL), SNS_OK);
-        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
-            for (int flags = 0; flags < 12; flags++) {
-                size_t M = rows[r];
-                sns_act act = (sns_act)(flags % 3);
-                float *x = noise(&rng, M * K), *y = noise(&rng, M * N + 16);
-                const float *bias = flags % 2 ? b : NULL, *residual = flags >= 6 ? y : NULL;
-                double *want = malloc((M * N + 16) * sizeof *want);
-                for (size_t i = M * N; i < M * N + 16; i++) want[i] = y[i];
-                for (size_t i = 0; i < M; i++)
-                    for (size_t j = 0; j < N; j++) {
-                        double sum = bias ? b[j] : 0;
-                        for (size_t k = 0; k < K; k++) sum += (double)x[i * K + k] * W[j * K + k];
-                        want[i * N + j] = activate(act, sum) + (residual ? y[i * N + j] : 0);
-                    }
-                assert_int_equal(sns_packed_run(w, M, x, bias, act, residual, y, NULL), SNS_OK);
-                check_close(y, want, M * N + 16, (double)K + 4);
-                free(want);
-                sns_aligned_free(x);
-                sns_aligned_free(y);
-            }
-        sns_packed_free(w);
-        sns_aligned_free(W);
-        sns_aligned_free(b);
-    }
-    assert_int_equal(sns_packed_new(NULL, 0, 3, &(sns_packed *){NULL}, NULL), SNS_ARG);
-    sns_packed_free(NULL);
-}
-
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     enum { M = 517, N = 800, K = 193 };
     sns_rng rng;
     sns_rng_seed(&rng, 3);
-    float *x = noise(&rng, M * K), *W = noise(&rng, N * K), *y[3][3];
-    sns_packed *w;
-    assert_int_equal(sns_packed_new(W, N, K, &w, NULL), SNS_OK);
+    float *x = noise(&rng, M * K), *W = noise(&rng, N * K), *y[3][2];
     for (int t = 0; t < 3; t++) {
         omp_set_num_threads(t + 1);
         y[t][0] = noise(&rng, M * N);
         y[t][1] = noise(&rng, M * N);
-        assert_int_equal(sns_packed_run(w, M, x, NULL, SNS_ACT_GELU, NULL, y[t][0], NULL), SNS_OK);
-        assert_int_equal(sns_gemm(false, true, M, N, K, x, K, W, K, 0, y[t][1], N, NULL), SNS_OK);
-        y[t][2] = noise(&rng, M * N);
-        assert_int_equal(sns_gemm_bf16(false, true, M, N, K, x, K, W, K, 0, y[t][2], N, NULL),
+        assert_int_equal(sns_gemm(false, true, M, N, K, x, K, W, K, 0, y[t][0], N, NULL), SNS_OK);
+        assert_int_equal(sns_gemm_bf16(false, true, M, N, K, x, K, W, K, 0, y[t][1], N, NULL),
                          SNS_OK);
-        assert_memory_equal(y[0][2], y[t][2], sizeof(float) * M * N);
         assert_memory_equal(y[0][0], y[t][0], sizeof(float) * M * N);
         assert_memory_equal(y[0][1], y[t][1], sizeof(float) * M * N);
     }
-    for (int t = 0; t < 9; t++) sns_aligned_free(y[t / 3][t % 3]);
-    sns_packed_free(w);
+    for (int t = 0; t < 6; t++) sns_aligned_free(y[t / 2][t % 2]);
     sns_aligned_free(x);
     sns_aligned_free(W);
 }
@@ -162,7 +111,6 @@ static void threads_do_not_split_sums(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_equals_loops),
-        cmocka_unit_test(packed_equals_loops),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(threads_do_not_split_sums),
     };
