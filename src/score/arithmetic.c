@@ -23,8 +23,7 @@ enum {
     BLOCK = 64, /* questions ranked at once */
     VARIANTS = SNS_ARITHMETIC_WAYS + SNS_ARITHMETIC_WEIGHTS,
     WEIGHTED_K = 10,
-    PAIRS_MAX = 100000000,
-    NONE = UINT32_MAX
+    PAIRS_MAX = 100000000
 };
 
 static const size_t KS[SNS_ARITHMETIC_KS] = {1, 5, 10, 20};
@@ -32,12 +31,12 @@ static const double WEIGHTS[SNS_ARITHMETIC_WEIGHTS] = {0.25, 0.5, 0.75, 1, 1.5, 
 
 /* What the pictures show. */
 typedef struct concepts {
-    const char **name; /* [count] distinct, in byte order, borrowed from the set */
-    uint32_t *of;      /* [P] the picture's, NONE */
-    uint32_t *asked;   /* [asked_count] pictures that have one */
-    size_t count, asked_count;
+    sns_eval_names names; /* C of them */
+    uint32_t *of;         /* [P] the picture's, SNS_EVAL_NONE */
+    uint32_t *asked;      /* [asked_count] pictures that have one */
+    size_t asked_count;
     sns_relation pictures; /* of each concept */
-    float *texts;          /* [count, E] */
+    float *texts;          /* [C, E] */
 } concepts;
 
 /* One question: picture a, from concept A to concept B. */
@@ -48,7 +47,7 @@ typedef struct questions {
 } questions;
 
 static void concepts_free(concepts *c) {
-    free(c->name);
+    sns_eval_names_free(&c->names);
     free(c->of);
     free(c->asked);
     free(c->texts);
@@ -67,12 +66,8 @@ static void questions_free(questions *q) {
 /* What is known before any picture is encoded. */
 static sns_status check_set(const sns_eval_set *set, const char *data, const char *language,
                             sns_error *err) {
-    if (language) return sns_eval_check_language(set, data, language, err);
-    for (size_t i = 0; i < set->picture_count; i++)
-        if (!set->pictures[i].label || !*set->pictures[i].label)
-            return sns_fail(err, SNS_FORMAT, "%s: %s has no label; captions need a language", data,
-                            set->pictures[i].path);
-    return SNS_OK;
+    return language ? sns_eval_check_language(set, data, language, err)
+                    : sns_eval_check_labels(set, data, "; captions need a language", err);
 }
 
 /* key [P] <- each picture's label, or its first caption in the language; NULL: none. */
@@ -84,34 +79,22 @@ static void find_keys(const sns_eval_set *set, const char *language, const char 
             key[set->captions[i].picture] = set->captions[i].text;
 }
 
-static int name_order(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static sns_status number_concepts(const sns_eval_set *set, const char *const *key, concepts *c,
                                   sns_error *err) {
-    size_t P = set->picture_count, n = 0;
+    size_t P = set->picture_count;
     sns_pair *pairs = malloc((P + 1) * sizeof *pairs);
-    c->name = malloc((P + 1) * sizeof *c->name);
     c->of = malloc((P + 1) * sizeof *c->of);
     c->asked = malloc((P + 1) * sizeof *c->asked);
-    sns_status s = pairs && c->name && c->of && c->asked
-                       ? SNS_OK
+    sns_status s = pairs && c->of && c->asked
+                       ? sns_eval_names_new(key, P, &c->names, err)
                        : sns_fail(err, SNS_NOMEM, "no memory for %zu pictures", P);
-    for (size_t i = 0; i < P && !s; i++)
-        if (key[i]) c->name[n++] = key[i];
-    if (!s && n) qsort(c->name, n, sizeof *c->name, name_order);
-    for (size_t i = 0; i < n; i++)
-        if (!i || strcmp(c->name[i], c->name[c->count - 1]) != 0) c->name[c->count++] = c->name[i];
     for (size_t i = 0; i < P && !s; i++) {
-        c->of[i] = NONE;
-        if (!key[i]) continue;
-        const char **at = bsearch(&key[i], c->name, c->count, sizeof *c->name, name_order);
-        c->of[i] = (uint32_t)(at - c->name);
+        c->of[i] = sns_eval_names_find(&c->names, key[i]);
+        if (c->of[i] == SNS_EVAL_NONE) continue;
         pairs[c->asked_count] = (sns_pair){c->of[i], (uint32_t)i};
         c->asked[c->asked_count++] = (uint32_t)i;
     }
-    if (!s) s = sns_relation_new(pairs, c->asked_count, c->count, &c->pictures, err);
+    if (!s) s = sns_relation_new(pairs, c->asked_count, c->names.count, &c->pictures, err);
     free(pairs);
     return s;
 }
@@ -119,27 +102,13 @@ static sns_status number_concepts(const sns_eval_set *set, const char *const *ke
 /* Labels in sentences. */
 static sns_status encode_labels(const sns_model *model, const sns_arithmetic_options *what,
                                 const int *cancel, concepts *c, sns_error *err) {
-    static const char *const usual[1] = {"a photo of a {}."};
-    bool own = what->template_count > 0;
-    char **name = calloc(c->count, sizeof *name);
-    sns_class *classes = calloc(c->count, sizeof *classes);
     sns_classifier *made = NULL;
-    bool ok = name && classes;
-    for (size_t i = 0; i < c->count && ok; i++) {
-        ok = (name[i] = sns_eval_class_name(c->name[i], NULL, 0));
-        classes[i] = (sns_class){c->name[i], (const char *const *)&name[i], 1};
-    }
-    const sns_classifier_options o = {.cancel = cancel};
-    sns_status s = !ok ? sns_fail(err, SNS_NOMEM, "no memory for %zu concepts", c->count)
-                       : sns_classifier_new(model, classes, c->count, own ? what->templates : usual,
-                                            own ? what->template_count : 1, &o, &made, err);
+    sns_status s = sns_eval_classifier(model, &c->names, what->templates, what->template_count,
+                                       NULL, 0, cancel, &made, err);
     if (!s)
         memcpy(c->texts, sns_classifier_weights(made),
-               c->count * sns_model_dim(model) * sizeof *c->texts);
+               c->names.count * sns_model_dim(model) * sizeof *c->texts);
     sns_classifier_free(made);
-    for (size_t i = 0; i < c->count && name; i++) free(name[i]);
-    free(name);
-    free(classes);
     return s;
 }
 
@@ -151,12 +120,14 @@ static sns_status make_concepts(const sns_model *model, const sns_eval_set *set,
     find_keys(set, what->language, key);
     sns_status s = number_concepts(set, key, c, err);
     free(key);
-    if (!s && c->count < 2) s = sns_fail(err, SNS_FORMAT, "%s: fewer than two concepts", data);
-    if (!s && !(c->texts = calloc(c->count, sns_model_dim(model) * sizeof *c->texts)))
-        s = sns_fail(err, SNS_NOMEM, "no memory for the vectors of %zu concepts", c->count);
+    if (!s && c->names.count < 2)
+        s = sns_fail(err, SNS_FORMAT, "%s: fewer than two concepts", data);
+    if (!s && !(c->texts = calloc(c->names.count, sns_model_dim(model) * sizeof *c->texts)))
+        s = sns_fail(err, SNS_NOMEM, "no memory for the vectors of %zu concepts", c->names.count);
     if (s) return s;
-    return what->language ? sns_eval_encode_texts(model, c->name, c->count, cancel, c->texts, err)
-                          : encode_labels(model, what, cancel, c, err);
+    return what->language
+               ? sns_eval_encode_texts(model, c->names.name, c->names.count, cancel, c->texts, err)
+               : encode_labels(model, what, cancel, c, err);
 }
 
 /* ---- questions ---- */
@@ -171,7 +142,7 @@ static uint64_t chosen(uint64_t all, uint64_t n, uint64_t i, uint64_t seed) {
 
 static sns_status choose(const concepts *c, const sns_arithmetic_options *what, questions *q,
                          sns_arithmetic *out, sns_error *err) {
-    uint64_t each = c->count - 1, all = c->asked_count * each;
+    uint64_t each = c->names.count - 1, all = c->asked_count * each;
     size_t n = what->pairs && what->pairs < all ? what->pairs : (size_t)all;
     if (n > PAIRS_MAX)
         return sns_fail(err, SNS_LIMIT, "%zu pairs; ask at most %d of them", n, PAIRS_MAX);
@@ -269,15 +240,15 @@ static sns_status measure(const concepts *c, const questions *q, size_t P, sns_a
         out->k[j] = KS[j];
         for (size_t v = 0; v < SNS_ARITHMETIC_WAYS && !s; v++) {
             out->recall[v][j].chance = guess;
-            s = sns_crossed_recall(q->ranks[v], q->from, q->to, q->count, c->count, (uint32_t)KS[j],
-                                   &out->recall[v][j], err);
+            s = sns_crossed_recall(q->ranks[v], q->from, q->to, q->count, c->names.count,
+                                   (uint32_t)KS[j], &out->recall[v][j], err);
         }
     }
     for (size_t w = 0; w < SNS_ARITHMETIC_WEIGHTS && !s; w++) {
         out->weight[w] = WEIGHTS[w];
         out->weighted[w].chance = at_10;
         s = sns_crossed_recall(q->ranks[SNS_ARITHMETIC_WAYS + w], q->from, q->to, q->count,
-                               c->count, WEIGHTED_K, &out->weighted[w], err);
+                               c->names.count, WEIGHTED_K, &out->weighted[w], err);
     }
     return s;
 }
@@ -288,14 +259,14 @@ sns_status sns_eval_arithmetic(const sns_model *model, const char *data,
     static const sns_eval_options none;
     if (!options) options = &none;
     *result = (sns_arithmetic){0};
-    for (size_t t = 0; t < what->template_count && !what->language; t++)
-        if (!strstr(what->templates[t], "{}"))
-            return sns_fail(err, SNS_ARG, "the template '%s' has no {}", what->templates[t]);
     sns_eval_set set;
     concepts c = {0};
     questions q = {0};
     float *images = NULL;
-    sns_status s = sns_eval_set_read(data, options, &set, err);
+    sns_status s = what->language
+                       ? SNS_OK
+                       : sns_eval_check_templates(what->templates, what->template_count, err);
+    if (!s) s = sns_eval_set_read(data, options, &set, err);
     if (s) return s;
     s = check_set(&set, data, what->language, err);
     if (!s) s = sns_eval_set_encode(&set, model, options, &images, err);
@@ -305,7 +276,7 @@ sns_status sns_eval_arithmetic(const sns_model *model, const char *data,
     if (!s) s = ask_all(&c, &q, images, P, E, options->cancel, err);
     if (!s) s = measure(&c, &q, P, result, err);
     result->images = P;
-    result->concepts = c.count;
+    result->concepts = c.names.count;
     result->skipped = set.skipped;
     free(images);
     questions_free(&q);

@@ -14,7 +14,8 @@ static sns_status measure(const float *queries, const float *candidates, size_t 
                        ? SNS_OK
                        : sns_fail(err, SNS_NOMEM, "no memory for %zu ranks", right->count);
     if (!s)
-        s = sns_rank_queries(queries, right->count, candidates, N, E, right, ranks, precision, err);
+        s = sns_rank_queries(queries, right->count, candidates, N, E, right, ranks, precision, NULL,
+                             err);
     if (!s) s = sns_retrieval_measure(ranks, right, N, out, err);
     if (!s) s = sns_mean_average_precision(precision, right, N, &out->mean_average_precision, err);
     free(ranks);

@@ -2,6 +2,7 @@
 #ifndef SNS_SCORE_EVAL_SET_H
 #define SNS_SCORE_EVAL_SET_H
 #include "score/rank.h"
+#include <sensus/classifier.h>
 
 enum { SNS_EVAL_ROWS_MAX = 10000000 };
 
@@ -38,9 +39,44 @@ sns_status sns_eval_set_encode(sns_eval_set *set, const sns_model *model,
 sns_status sns_eval_encode_texts(const sns_model *model, const char *const *texts, size_t n,
                                  const int *cancel, float *out, sns_error *err);
 
-/* What a caption calls a class: its name among n, or the label with '_' as ' '. malloc'd, NULL: no
- * memory. */
-char *sns_eval_class_name(const char *label, const sns_class_name *names, size_t n);
+/* SNS_FORMAT, naming the picture, where one has no label; hint: what else to say, "": nothing. */
+sns_status sns_eval_check_labels(const sns_eval_set *set, const char *data, const char *hint,
+                                 sns_error *err);
+/* SNS_ARG where a template has no {}. */
+sns_status sns_eval_check_templates(const char *const *templates, size_t n, sns_error *err);
+
+enum { SNS_EVAL_NONE = UINT32_MAX };
+/* Distinct names in byte order, borrowed; a name's place is its number. */
+typedef struct sns_eval_names {
+    const char **name;
+    size_t count;
+} sns_eval_names;
+/* Of n keys, of which NULL are none. */
+sns_status sns_eval_names_new(const char *const *keys, size_t n, sns_eval_names *out,
+                              sns_error *err);
+/* Of the pictures' labels. */
+sns_status sns_eval_label_names(const sns_eval_set *set, sns_eval_names *out, sns_error *err);
+void sns_eval_names_free(sns_eval_names *names);
+/* SNS_EVAL_NONE for NULL and for what is not among them. */
+uint32_t sns_eval_names_find(const sns_eval_names *names, const char *key);
+/* *labels [picture_count] <- the numbers of the pictures' labels, malloc'd. */
+sns_status sns_eval_number_labels(const sns_eval_set *set, const sns_eval_names *names,
+                                  uint32_t **labels, sns_error *err);
+/* per_class, with copies of the names, and classes. */
+sns_status sns_eval_name_classes(const sns_eval_names *names, sns_zero_shot *out, sns_error *err);
+
+/* The classifier of labels by what captions call them: a name among name_count, or the label with
+ * '_' as ' ', in templates (none: "a photo of a {}."). */
+sns_status sns_eval_classifier(const sns_model *model, const sns_eval_names *labels,
+                               const char *const *templates, size_t template_count,
+                               const sns_class_name *names, size_t name_count, const int *cancel,
+                               sns_classifier **out, sns_error *err);
+/* sns_eval_zero_shot from where all labels are checked and the pictures' vectors are known. */
+sns_status sns_zero_shot_of_set(const sns_model *model, const sns_eval_set *set,
+                                const float *images, const char *data, const char *const *templates,
+                                size_t template_count, const sns_class_name *names,
+                                size_t name_count, const int *cancel, sns_zero_shot *result,
+                                sns_error *err);
 
 /* The captions of one language: distinct texts in byte order, and the pictures of each. */
 typedef struct sns_texts {

@@ -2,7 +2,6 @@
 #include "score/examples.h"
 #include "base/error.h"
 #include "base/rng.h"
-#include "base/strbuf.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +11,6 @@ void sns_examples_free(sns_examples *e) {
     free(e->x);
     free(e->labels);
     sns_eval_set_free(&e->set);
-}
-
-static sns_status read_examples(const char *data, const sns_eval_options *options, sns_examples *e,
-                                sns_error *err) {
-    sns_status s = sns_eval_set_read(data, options, &e->set, err);
-    for (size_t i = 0; !s && i < e->set.picture_count; i++)
-        if (!e->set.pictures[i].label || !*e->set.pictures[i].label)
-            s = sns_fail(err, SNS_FORMAT, "%s: %s has no label", data, e->set.pictures[i].path);
-    return s;
 }
 
 static int by_text(const void *a, const void *b) {
@@ -43,55 +33,21 @@ static sns_status check_apart(const sns_examples *train, const sns_examples *tes
     return s;
 }
 
-/* The classes are the training pictures' labels in byte order. */
-static sns_status name_classes(const sns_examples *train, const char *data, sns_zero_shot *out,
-                               sns_error *err) {
-    size_t n = train->set.picture_count;
-    const char **sorted = malloc((n + 1) * sizeof *sorted);
-    out->per_class = calloc(n + 1, sizeof *out->per_class);
-    bool ok = sorted && out->per_class;
-    for (size_t i = 0; i < n && ok; i++) sorted[i] = train->set.pictures[i].label;
-    if (ok) qsort(sorted, n, sizeof *sorted, by_text);
-    for (size_t i = 0; i < n && ok; i++) {
-        if (i && !strcmp(sorted[i], sorted[i - 1])) continue;
-        ok = (out->per_class[out->classes].label = sns_strdup(sorted[i]));
-        out->classes += ok;
-    }
-    free(sorted);
-    if (!ok) return sns_fail(err, SNS_NOMEM, "no memory for %zu labels", n);
-    return out->classes < 2
-               ? sns_fail(err, SNS_FORMAT, "%s: it has %zu class only", data, out->classes)
-               : SNS_OK;
-}
-
-static int by_label(const void *a, const void *b) {
-    return strcmp(((const sns_class_result *)a)->label, ((const sns_class_result *)b)->label);
-}
-
-static const sns_class_result *find_class(const sns_zero_shot *classes, char *label) {
-    const sns_class_result key = {.label = label};
-    return bsearch(&key, classes->per_class, classes->classes, sizeof key, by_label);
-}
-
 /* Said before anything is encoded. */
-static sns_status check_labels(const sns_examples *test, const char *data,
-                               const sns_zero_shot *classes, sns_error *err) {
+static sns_status check_known(const sns_examples *test, const char *data,
+                              const sns_eval_names *classes, sns_error *err) {
     for (size_t i = 0; i < test->set.picture_count; i++)
-        if (!find_class(classes, test->set.pictures[i].label))
+        if (sns_eval_names_find(classes, test->set.pictures[i].label) == SNS_EVAL_NONE)
             return sns_fail(err, SNS_FORMAT, "%s: no training picture has the label '%s'", data,
                             test->set.pictures[i].label);
     return SNS_OK;
 }
 
-/* Of the pictures that could be read. */
-static sns_status number_labels(sns_examples *e, const sns_zero_shot *classes, sns_error *err) {
+static sns_status encode(const sns_model *model, const sns_eval_options *options, sns_examples *e,
+                         sns_error *err) {
+    sns_status s = sns_eval_set_encode(&e->set, model, options, &e->x, err);
     e->n = e->set.picture_count;
-    if (!(e->labels = malloc((e->n + 1) * sizeof *e->labels)))
-        return sns_fail(err, SNS_NOMEM, "no memory for %zu labels", e->n);
-    for (size_t i = 0; i < e->n; i++)
-        e->labels[i] = (uint32_t)(find_class(classes, e->set.pictures[i].label) -
-                                  classes->per_class);
-    return SNS_OK;
+    return s;
 }
 
 sns_status sns_examples_draw(const sns_examples *e, size_t classes, size_t most, uint64_t seed,
@@ -138,19 +94,48 @@ sns_status sns_examples_copy(const sns_examples *from, size_t dim, const bool *c
     return SNS_OK;
 }
 
+/* The classes are the training pictures' labels. Names point into the sets, and pictures that can't
+ * be read leave them: copies name the classes from here on. */
+static sns_status name_classes(const sns_examples *train, const sns_examples *test,
+                               const char *train_data, const char *test_data,
+                               sns_zero_shot *classes, sns_error *err) {
+    sns_eval_names names;
+    sns_status s = sns_eval_label_names(&train->set, &names, err);
+    if (s) return s;
+    s = sns_eval_name_classes(&names, classes, err);
+    if (!s && classes->classes < 2)
+        s = sns_fail(err, SNS_FORMAT, "%s: it has %zu class only", train_data, classes->classes);
+    if (!s) s = check_known(test, test_data, &names, err);
+    sns_eval_names_free(&names);
+    return s;
+}
+
+/* Numbers by the classes' own copies of the names. */
+static sns_status number(sns_examples *train, sns_examples *test, const sns_zero_shot *classes,
+                         sns_error *err) {
+    const char **labels = malloc((classes->classes + 1) * sizeof *labels);
+    if (!labels) return sns_fail(err, SNS_NOMEM, "no memory for %zu labels", classes->classes);
+    for (size_t c = 0; c < classes->classes; c++) labels[c] = classes->per_class[c].label;
+    const sns_eval_names names = {labels, classes->classes};
+    sns_status s = sns_eval_number_labels(&train->set, &names, &train->labels, err);
+    if (!s) s = sns_eval_number_labels(&test->set, &names, &test->labels, err);
+    free(labels);
+    return s;
+}
+
 sns_status sns_examples_read(const sns_model *model, const char *train_data, const char *test_data,
                              const sns_eval_options *options, sns_examples *train,
                              sns_examples *test, sns_zero_shot *classes, sns_error *err) {
     *train = *test = (sns_examples){.x = NULL};
-    sns_status s = read_examples(train_data, options, train, err);
-    if (!s) s = read_examples(test_data, options, test, err);
+    sns_status s = sns_eval_set_read(train_data, options, &train->set, err);
+    if (!s) s = sns_eval_check_labels(&train->set, train_data, "", err);
+    if (!s) s = sns_eval_set_read(test_data, options, &test->set, err);
+    if (!s) s = sns_eval_check_labels(&test->set, test_data, "", err);
     if (!s) s = check_apart(train, test, err);
-    if (!s) s = name_classes(train, train_data, classes, err);
-    if (!s) s = check_labels(test, test_data, classes, err);
-    if (!s) s = sns_eval_set_encode(&train->set, model, options, &train->x, err);
-    if (!s) s = sns_eval_set_encode(&test->set, model, options, &test->x, err);
-    if (!s) s = number_labels(train, classes, err);
-    if (!s) s = number_labels(test, classes, err);
+    if (!s) s = name_classes(train, test, train_data, test_data, classes, err);
+    if (!s) s = encode(model, options, train, err);
+    if (!s) s = encode(model, options, test, err);
+    if (!s) s = number(train, test, classes, err);
     classes->skipped = train->set.skipped + test->set.skipped;
     return s;
 }

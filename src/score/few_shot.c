@@ -63,13 +63,14 @@ sns_status sns_eval_few_shot(const sns_model *model, const char *train_data, con
                              sns_few_shot *result, sns_error *err) {
     static const size_t shots[SNS_FEW_SHOT_POINTS] = {1, 2, 4, 8, 16};
     static const sns_eval_options none;
-    sns_examples train, test;
+    sns_examples train = {.x = NULL}, test = {.x = NULL};
     sns_zero_shot classes = {0};
     *result = (sns_few_shot){.points = SNS_FEW_SHOT_POINTS, .seeds = what->seeds ? what->seeds : 3};
     for (size_t i = 0; i < SNS_FEW_SHOT_POINTS; i++) result->shots[i] = shots[i];
     if (!options) options = &none;
-    sns_status s = sns_examples_read(model, train_data, test_data, options, &train, &test, &classes,
-                                     err);
+    sns_status s = sns_eval_check_templates(what->templates, what->template_count, err);
+    if (!s)
+        s = sns_examples_read(model, train_data, test_data, options, &train, &test, &classes, err);
     task t = {&train, &test, sns_model_dim(model), classes.classes, NULL, NULL, NULL};
     if (!s) {
         t.drawn = malloc(train.n + 1);
@@ -80,8 +81,9 @@ sns_status sns_eval_few_shot(const sns_model *model, const char *train_data, con
     }
     if (!s) s = measure(&t, what, result, err);
     if (!s)
-        s = sns_eval_zero_shot(model, test_data, what->templates, what->template_count, NULL, 0,
-                               options, &result->zero_shot, err);
+        s = sns_zero_shot_of_set(model, &test.set, test.x, test_data, what->templates,
+                                 what->template_count, NULL, 0, options->cancel, &result->zero_shot,
+                                 err);
     result->images = test.n;
     result->classes = classes.classes;
     result->skipped = classes.skipped;

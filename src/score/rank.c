@@ -93,23 +93,16 @@ static double average_precision(const float *scores, size_t N, const uint32_t *r
     return sum / (double)count;
 }
 
-sns_status sns_best_candidates(const float *queries, size_t Q, const float *candidates, size_t N,
-                               size_t E, uint32_t *best, sns_error *err) {
-    float *scores = malloc(N * sizeof *scores);
-    if (!scores) return sns_fail(err, SNS_NOMEM, "no memory for scores of %zu candidates", N);
-    for (size_t q = 0; q < Q; q++) {
-        sns_kernels_get()->dot_rows(scores, queries + q * E, candidates, N, E);
-        best[q] = 0;
-        for (size_t j = 1; j < N; j++)
-            if (scores[j] > scores[best[q]]) best[q] = (uint32_t)j;
-    }
-    free(scores);
-    return SNS_OK;
+uint32_t sns_best_of(const float *scores, size_t n) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (scores[i] > scores[best]) best = i;
+    return best;
 }
 
 sns_status sns_rank_queries(const float *queries, size_t Q, const float *candidates, size_t N,
                             size_t E, const sns_relation *right, uint32_t *ranks, double *precision,
-                            sns_error *err) {
+                            uint32_t *best, sns_error *err) {
     enum { BLOCK = 64 };
     size_t bytes;
     float *scores = NULL;
@@ -125,6 +118,7 @@ sns_status sns_rank_queries(const float *queries, size_t Q, const float *candida
             size_t begin = right->start[q + i], count = right->start[q + i + 1] - begin;
             const uint32_t *items = right->items + begin;
             ranks[q + i] = count ? sns_rank_of_best(scores + i * N, N, items, count) : 0;
+            if (best) best[q + i] = sns_best_of(scores + i * N, N);
             if (precision)
                 precision[q + i] = count ? average_precision(scores + i * N, N, items, count, room)
                                          : 0;

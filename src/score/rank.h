@@ -29,17 +29,16 @@ sns_status sns_relation_turn(const sns_relation *r, size_t count, sns_relation *
  *   scores [N]   right [right_count], right_count > 0 */
 uint32_t sns_rank_of_best(const float *scores, size_t N, const uint32_t *right, size_t right_count);
 
+/* The first of the highest of n scores. */
+uint32_t sns_best_of(const float *scores, size_t n);
+
 /* ranks [Q]: of the best right candidate by dot product; 0 for a query without a right one.
  *   queries [Q, E]   candidates [N, E]   precision  NULL, or [Q]: average precision, the mean over
  * the right candidates of the share of right ones among all down to it; 0 likewise. Wrong ones of
- * an equal score come first. */
+ * an equal score come first. best  NULL, or [Q]: the first candidate of the highest score. */
 sns_status sns_rank_queries(const float *queries, size_t Q, const float *candidates, size_t N,
                             size_t E, const sns_relation *right, uint32_t *ranks, double *precision,
-                            sns_error *err);
-/* best [Q]: the first candidate of the highest dot product. */
-sns_status sns_best_candidates(const float *queries, size_t Q, const float *candidates, size_t N,
-                               size_t E, uint32_t *best, sns_error *err);
-
+                            uint32_t *best, sns_error *err);
 /* Everything of one direction from ranks [Q] (0 entries are no queries). */
 sns_status sns_retrieval_measure(const uint32_t *ranks, const sns_relation *right, size_t N,
                                  sns_retrieval_side *out, sns_error *err);

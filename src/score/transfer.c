@@ -58,7 +58,7 @@ static sns_status judge(const sns_examples *train, const sns_examples *test, siz
                         const sns_transfer_options *what, sns_transfer *out, sns_error *err) {
     size_t K = out->test.classes, n = test->n;
     float *scores = malloc((n * K + 1) * sizeof *scores);
-    uint32_t *ranks = malloc((n + 1) * sizeof *ranks), *answers = calloc(n + 1, sizeof *answers);
+    uint32_t *ranks = malloc((n + 1) * sizeof *ranks), *answers = malloc((n + 1) * sizeof *answers);
     sns_status s = scores && ranks && answers
                        ? SNS_OK
                        : sns_fail(err, SNS_NOMEM, "no memory for %zu answers", n);
@@ -70,8 +70,7 @@ static sns_status judge(const sns_examples *train, const sns_examples *test, siz
     for (size_t i = 0; i < n && !s; i++) {
         const float *row = scores + i * K;
         ranks[i] = sns_rank_of_best(row, K, &test->labels[i], 1);
-        for (uint32_t c = 1; c < K; c++)
-            if (row[c] > row[answers[i]]) answers[i] = c;
+        answers[i] = sns_best_of(row, K);
     }
     if (!s) s = sns_accuracy_measure(ranks, test->labels, n, K, &out->test, err);
     if (!s) s = sns_confusion_measure(answers, test->labels, n, &out->test, err);

@@ -120,7 +120,8 @@ static void queries_are_ranked_by_dot_product(void **state) {
         pairs[q] = (sns_pair){q, q % N};
     }
     assert_int_equal(sns_relation_new(pairs, Q, Q, &r, &err), SNS_OK);
-    assert_int_equal(sns_rank_queries(queries, Q, candidates, N, 2, &r, ranks, NULL, &err), SNS_OK);
+    assert_int_equal(sns_rank_queries(queries, Q, candidates, N, 2, &r, ranks, NULL, NULL, &err),
+                     SNS_OK);
     for (uint32_t q = 0; q < Q; q++) assert_int_equal(ranks[q], q % N + 1);
     sns_relation_free(&r);
 }

@@ -299,7 +299,8 @@ static void average_precision_is_scikit_learns(void **state) {
         for (size_t i = 0; i < n; i++)
             if (la[i] == lb[q]) pairs[pair_count++] = (sns_pair){(uint32_t)q, (uint32_t)i};
     assert_int_equal(sns_relation_new(pairs, pair_count, m, &right, NULL), SNS_OK);
-    assert_int_equal(sns_rank_queries(b, m, a, n, dim, &right, ranks, precision, NULL), SNS_OK);
+    assert_int_equal(sns_rank_queries(b, m, a, n, dim, &right, ranks, precision, NULL, NULL),
+                     SNS_OK);
     for (size_t q = 0; q < m; q++) {
         assert_true(fabs(precision[q] - want.data[q]) < 1e-5);
         mean += precision[q] / (double)m;
