@@ -49,6 +49,8 @@ typedef struct cli_entry {
 /* One line on stderr; they return the exit code, so that `return cli_fail(...)` reads well. */
 int cli_fail(const sns_error *err);                                        /* CLI_FAILED */
 int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* CLI_FAILED */
+/* Everything in a text file of at most 64 MiB; malloc'd, NUL-terminated, NULL after a message. */
+char *cli_read_text(const char *path);
 /* A whole text file, said to be written only when it is. */
 int cli_write_text(const char *path, const char *text);
 int cli_usage(const cli_call *call, const char *fmt, ...) /* CLI_USAGE */

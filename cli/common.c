@@ -31,6 +31,31 @@ int cli_failf(const char *fmt, ...) {
     return CLI_FAILED;
 }
 
+char *cli_read_text(const char *path) {
+    enum { MOST = 64 << 20, FIRST = 1 << 14 };
+    FILE *in = fopen(path, "rb");
+    char *text = NULL, *more;
+    size_t size = 0, capacity = FIRST;
+    bool ended = false, failed = !in;
+    while (!failed && !ended && size <= MOST) {
+        if (!(more = realloc(text, (capacity *= 2) + 1))) break;
+        text = more;
+        size += fread(text + size, 1, capacity - size, in);
+        failed = ferror(in);
+        ended = feof(in);
+    }
+    if (failed) cli_failf("%s: %s", path, strerror(errno));
+    if (!failed && size > MOST) cli_failf("%s: more than 64 MiB", path);
+    if (!failed && !ended && size <= MOST) cli_failf("out of memory");
+    if (in) fclose(in);
+    if (ended && !failed && size <= MOST) {
+        text[size] = 0;
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 int cli_write_text(const char *path, const char *text) {
     FILE *f = fopen(path, "w");
     bool ok = f && fputs(text, f) >= 0;

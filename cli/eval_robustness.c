@@ -3,7 +3,6 @@
 #include <sensus/robustness.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct values {
     const char *baseline, *svg;
@@ -14,11 +13,9 @@ static int write_svg(const char *file, const sns_robustness *r) {
     sns_error err;
     char *text;
     if (sns_robustness_svg(r, &text, &err)) return cli_fail(&err);
-    FILE *f = fopen(file, "wb");
-    bool ok = f && fputs(text, f) >= 0;
-    if (f && fclose(f)) ok = false;
+    int code = cli_write_text(file, text);
     free(text);
-    return ok ? CLI_DONE : cli_failf("%s: can't be written", file);
+    return code;
 }
 
 static int run(const cli_call *call) {

@@ -1,12 +1,8 @@
 /* eval_suite.c - sensus eval suite, sensus eval compare */
 #include "eval_common.h"
 #include <sensus/suite.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { DOCUMENT_MAX = 64 << 20 };
 
 typedef struct values {
     cli_eval usual;
@@ -50,32 +46,13 @@ static int run_suite(const cli_call *call) {
     return code;
 }
 
-/* A document of sensus eval suite; malloc'd. */
-static int read_document(const char *path, char **text) {
-    FILE *f = fopen(path, "rb");
-    size_t size = 0, capacity = 1 << 16, n;
-    *text = NULL;
-    if (!f) return cli_failf("%s: %s", path, strerror(errno));
-    do {
-        char *more = realloc(*text, (capacity *= 2) + 1);
-        if (!more) break;
-        *text = more;
-        n = fread(*text + size, 1, capacity - size, f);
-        size += n;
-    } while (n && size < DOCUMENT_MAX);
-    bool ok = *text && !ferror(f) && feof(f);
-    fclose(f);
-    if (!ok) return cli_failf("%s: can't be read, or is larger than 64 MiB", path);
-    (*text)[size] = 0;
-    return CLI_DONE;
-}
-
 static int run_compare(const cli_call *call) {
     const values *v = call->values;
     char *text[2] = {NULL, NULL}, *report = NULL;
     sns_error err;
-    int code = read_document(call->arguments[0], &text[0]);
-    if (!code) code = read_document(call->arguments[1], &text[1]);
+    int code = CLI_DONE;
+    for (int i = 0; i < 2 && !code; i++)
+        if (!(text[i] = cli_read_text(call->arguments[i]))) code = CLI_FAILED;
     if (!code && sns_suite_compare(text[0], text[1], v->usual.json, &report, &err))
         code = cli_fail(&err);
     if (!code) fputs(report, stdout);

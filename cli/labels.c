@@ -1,11 +1,7 @@
 /* labels.c - see labels.h. */
 #include "labels.h"
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FILE_LIMIT = 64 << 20 };
 
 typedef struct labels {
     sns_class *classes; /* strings are this struct's own */
@@ -22,24 +18,6 @@ static char *trimmed(const char *s, size_t n) {
     while (n && (*s == ' ' || *s == '\t')) s++, n--;
     while (n && strchr(" \t\r", s[n - 1])) n--;
     return strndup(s, n);
-}
-
-/* Everything in a text file of at most 64 MiB; malloc'd, NULL after a message. */
-static char *read_text(const char *path) {
-    FILE *in = fopen(path, "rb");
-    char *text = NULL;
-    size_t capacity = 0;
-    ssize_t n = in ? getdelim(&text, &capacity, 0, in) : -1; /* up to a NUL */
-    bool failed = !in || (n < 0 && ferror(in)) || n > FILE_LIMIT;
-    if (failed) cli_failf("%s: %s", path, n > FILE_LIMIT ? "more than 64 MiB" : strerror(errno));
-    if (in) fclose(in);
-    if (!failed && n < 0) {
-        free(text);
-        text = strdup(""); /* an empty file */
-    }
-    if (!failed && text) return text;
-    free(text);
-    return NULL;
 }
 
 typedef int part_fn(void *to, const char *part, size_t n);
@@ -89,7 +67,7 @@ static int add_label(void *to, const char *part, size_t n) {
 }
 
 static int take_labels(labels *l, const char *commas, const char *file) {
-    char *text = file ? read_text(file) : NULL;
+    char *text = file ? cli_read_text(file) : NULL;
     if (file && !text) return CLI_FAILED;
     const char *from = text ? text : commas;
     int code = for_parts(from, strlen(from), text ? '\n' : ',', add_label, l);
@@ -127,7 +105,7 @@ static int add_set(templates *t, const char *set_or_file) {
     int code = CLI_DONE;
     for (size_t i = 0; i < count && !code; i++) code = add_template(t, set[i], strlen(set[i]));
     if (set) return code;
-    char *text = read_text(set_or_file);
+    char *text = cli_read_text(set_or_file);
     if (!text) return CLI_FAILED;
     code = for_parts(text, strlen(text), '\n', add_template, t);
     free(text);

@@ -19,7 +19,7 @@ sources() {
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
         src/prep/tokenizer.c src/prep/tokenizer_load.c src/prep/text_normalize.c src/prep/unigram.c \
         src/prep/unigram_load.c ;;
-    robustness) echo src/score/robustness*.c ;;
+    robustness) echo src/score/robustness*.c src/score/report.c ;;
     suite) echo src/score/suite_read.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
         src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \

@@ -1,7 +1,5 @@
 /* eval_report.c - measures as a table or as JSON. */
-#include "base/error.h"
-#include "base/strbuf.h"
-#include <jansson.h>
+#include "score/report.h"
 #include <math.h>
 #include <sensus/eval.h>
 #include <stdlib.h>
@@ -20,15 +18,8 @@ static json_t *side_json(const sns_retrieval_side *s) {
                      "mean_average_precision", measure_json(&s->mean_average_precision));
 }
 
-/* One line; takes over object. */
 static void put_json(sns_strbuf *b, json_t *object) {
-    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-    if (line)
-        sns_strbuf_printf(b, "%s\n", line);
-    else
-        b->failed = true;
-    free(line);
-    json_decref(object);
+    sns_report_json(b, object, 6);
 }
 
 static void put_percent(sns_strbuf *b, const char *name, const sns_measure *m) {
@@ -51,14 +42,6 @@ static void put_side(sns_strbuf *b, const char *title, const sns_retrieval_side 
     put_rank(b, "mean rank", &s->mean_rank);
 }
 
-static sns_status finish(sns_strbuf *b, char **text, sns_error *err) {
-    sns_strbuf_add(b, "", 0);
-    *text = b->failed ? NULL : b->data;
-    if (*text) return SNS_OK;
-    sns_strbuf_free(b);
-    return sns_fail(err, SNS_NOMEM, "no memory for the report");
-}
-
 sns_status sns_retrieval_report(const sns_retrieval *results, size_t count, int json, char **text,
                                 sns_error *err) {
     sns_strbuf b = {0};
@@ -77,7 +60,7 @@ sns_status sns_retrieval_report(const sns_retrieval *results, size_t count, int 
         put_side(&b, "text to image", &r->text_to_image);
         put_side(&b, "image to text", &r->image_to_text);
     }
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }
 
 static int worst_first(const void *a, const void *b) {
@@ -159,7 +142,7 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
                                "top_1", measure_json(&r->top_1), "top_5", measure_json(&r->top_5),
                                "mean_per_class", measure_json(&r->mean_per_class), "per_class",
                                classes_json(r), "confusion", confusion_json(r)));
-        return finish(&b, text, err);
+        return sns_report_finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "zero-shot: %zu pictures, %zu classes\n", r->images, r->classes);
     put_percent(&b, "top-1", &r->top_1);
@@ -167,7 +150,7 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
     put_percent(&b, "mean per class", &r->mean_per_class);
     put_classes(&b, r);
     put_mistakes(&b, r);
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }
 
 sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns_error *err) {
@@ -182,7 +165,7 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
                                measure_json(&t->top_5), "mean_per_class",
                                measure_json(&t->mean_per_class), "per_class", classes_json(t),
                                "confusion", confusion_json(t)));
-        return finish(&b, text, err);
+        return sns_report_finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "%zu training pictures, %zu test pictures, %zu classes\n",
                       r->train_images, t->images, t->classes);
@@ -194,7 +177,7 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
     put_percent(&b, "mean per class", &t->mean_per_class);
     put_classes(&b, t);
     put_mistakes(&b, t);
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }
 
 sns_status sns_few_shot_report(const sns_few_shot *r, int json, char **text, sns_error *err) {
@@ -208,7 +191,7 @@ sns_status sns_few_shot_report(const sns_few_shot *r, int json, char **text, sns
                                "classes", (json_int_t)r->classes, "skipped", (json_int_t)r->skipped,
                                "seeds", (json_int_t)r->seeds, "curve", curve, "zero_shot",
                                measure_json(&r->zero_shot.top_1)));
-        return finish(&b, text, err);
+        return sns_report_finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "few-shot: %zu test pictures, %zu classes, %zu draws each\n", r->images,
                       r->classes, r->seeds);
@@ -218,7 +201,7 @@ sns_status sns_few_shot_report(const sns_few_shot *r, int json, char **text, sns
         snprintf(name, sizeof name, "probe, %zu-shot", r->shots[i]);
         put_percent(&b, name, &r->accuracy[i]);
     }
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }
 
 static json_t *relevance_json(const sns_relevance_way *w) {
@@ -249,7 +232,7 @@ sns_status sns_relevance_report(const sns_relevance_result *r, int json, char **
                                "skipped", (json_int_t)r->skipped, "relevance",
                                relevance_json(&r->way[SNS_BY_RELEVANCE]), "cosine",
                                relevance_json(&r->way[SNS_BY_COSINE])));
-        return finish(&b, text, err);
+        return sns_report_finish(&b, text, err);
     }
     sns_strbuf_printf(&b, "relevance: %zu pictures, %zu queries; %zu pairs fit, %.2f %% of all\n",
                       r->images, r->queries, r->pairs,
@@ -266,7 +249,7 @@ sns_status sns_relevance_report(const sns_relevance_result *r, int json, char **
         sns_strbuf_printf(&b, "  %-18s %6.1f %%   at %.3f\n", "best F1", 100 * w->best_f1,
                           w->best_threshold);
     }
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }
 
 static const char *const WAY_NAMES[SNS_ARITHMETIC_WAYS] = {
@@ -303,7 +286,7 @@ sns_status sns_arithmetic_report(const sns_arithmetic *r, int json, char **text,
     char name[64];
     if (json) {
         put_json(&b, arithmetic_json(r));
-        return finish(&b, text, err);
+        return sns_report_finish(&b, text, err);
     }
     sns_strbuf_printf(&b,
                       "arithmetic: %zu pictures, %zu concepts; %zu of %zu pairs of a picture of A "
@@ -321,5 +304,5 @@ sns_status sns_arithmetic_report(const sns_arithmetic *r, int json, char **text,
         snprintf(name, sizeof name, "w = %g", r->weight[w]);
         put_percent(&b, name, &r->weighted[w]);
     }
-    return finish(&b, text, err);
+    return sns_report_finish(&b, text, err);
 }

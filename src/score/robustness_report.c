@@ -1,7 +1,5 @@
 /* robustness_report.c - effective robustness as a table or as JSON lines. */
-#include "base/error.h"
-#include "base/strbuf.h"
-#include <jansson.h>
+#include "score/report.h"
 #include <math.h>
 #include <sensus/robustness.h>
 #include <stdlib.h>
@@ -13,13 +11,7 @@ static json_t *interval_json(const sns_interval *i) {
 }
 
 static void put_json(sns_strbuf *b, json_t *object) {
-    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    if (line)
-        sns_strbuf_printf(b, "%s\n", line);
-    else
-        b->failed = true;
-    free(line);
-    json_decref(object);
+    sns_report_json(b, object, 9);
 }
 
 static void put_all_json(sns_strbuf *b, const sns_robustness *r) {
@@ -106,8 +98,5 @@ sns_status sns_robustness_report(const sns_robustness *r, int json, char **text,
         put_means(&b, r);
         put_points(&b, r);
     }
-    *text = b.failed ? NULL : b.data;
-    if (*text) return SNS_OK;
-    sns_strbuf_free(&b);
-    return sns_fail(err, SNS_NOMEM, "no memory for the report");
+    return sns_report_finish(&b, text, err);
 }

@@ -3,7 +3,7 @@
  * d = b - a; with half widths h of the 95 % intervals, that of d is  d +- sqrt(h_a^2 + h_b^2),  as
  * for independent normal errors. */
 #include "base/error.h"
-#include "base/strbuf.h"
+#include "score/report.h"
 #include "score/suite_file.h"
 #include <math.h>
 #include <stdlib.h>
@@ -42,14 +42,11 @@ static bool compare_one(void *user, const char *name, const sns_measure *a) {
     c->compared++;
     c->different += differs;
     if (c->json) {
-        json_t *line = json_pack("{s:s,s:s,s:f,s:f,s:f,s:f,s:f,s:b}", "section", c->section,
-                                 "measure", name, "a", a->value, "b", b.value, "difference", d,
-                                 "low", d - h, "high", d + h, "different", differs);
-        char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-        if (!text) c->b.failed = true;
-        sns_strbuf_printf(&c->b, "%s\n", text ? text : "");
-        free(text);
-        json_decref(line);
+        sns_report_json(&c->b,
+                        json_pack("{s:s,s:s,s:f,s:f,s:f,s:f,s:f,s:b}", "section", c->section,
+                                  "measure", name, "a", a->value, "b", b.value, "difference", d,
+                                  "low", d - h, "high", d + h, "different", differs),
+                        6);
     } else {
         bool share = a->value <= 1 && b.value <= 1 && !strstr(name, "rank");
         double unit = share ? 100 : 1;
@@ -99,10 +96,7 @@ sns_status sns_suite_compare(const char *a, const char *b, int as_json, char **t
     }
     if (!st && !as_json)
         sns_strbuf_printf(&c.b, "%zu of %zu measures differ (*)\n", c.different, c.compared);
-    if (!st && c.b.failed) st = sns_fail(err, SNS_NOMEM, "no memory for the comparison");
-    if (st)
-        sns_strbuf_free(&c.b);
-    else
-        *text = c.b.data;
+    if (!st) return sns_report_finish(&c.b, text, err);
+    sns_strbuf_free(&c.b);
     return st;
 }
