@@ -110,6 +110,22 @@ void world_picture(const catalog_world *w, const char *rest, uint64_t seed) {
     if (sns_image_save_png(&image, path, &err)) fail_msg("%s", err.message);
 }
 
+void world_picture_vectors(const catalog_world *w, const char *format, int n, float *out) {
+    sns_session *s;
+    sns_error err = {0};
+    size_t dim = sns_model_dim(w->model);
+    assert_int_equal(sns_session_new(w->model, &s, &err), SNS_OK);
+    for (int i = 0; i < n; i++) {
+        char name[64];
+        sns_image image;
+        snprintf(name, sizeof name, format, i);
+        assert_int_equal(sns_image_load(world_path(w, name), NULL, &image, &err), SNS_OK);
+        assert_int_equal(sns_encode_images(s, &image, 1, out + (size_t)i * dim, &err), SNS_OK);
+        sns_image_free(&image);
+    }
+    sns_session_free(s);
+}
+
 void world_text(const catalog_world *w, const char *rest, const char *text) {
     const char *path = world_path(w, rest);
     make_folder_of(path);

@@ -21,6 +21,9 @@ void world_close(catalog_world *w); /* deletes the folder */
 const char *world_path(const catalog_world *w, const char *rest);
 /* A small PNG whose content depends on `seed` only; folders are made. */
 void world_picture(const catalog_world *w, const char *rest, uint64_t seed);
+/* out [n, dim] <- the vectors, made one by one, of the pictures that `format` ("pictures/%02d.png")
+ * names from 0 to n - 1. */
+void world_picture_vectors(const catalog_world *w, const char *format, int n, float *out);
 void world_text(const catalog_world *w, const char *rest, const char *text);
 /* Modification time in seconds since 1970. */
 void world_set_time(const catalog_world *w, const char *rest, long seconds);

@@ -54,15 +54,8 @@ static void vectors(const char *template, float images[PICTURES][E], float texts
     sns_session *s;
     sns_error err = {0};
     assert_int_equal(sns_model_dim(world.model), E);
+    world_picture_vectors(&world, "pictures/%02d.png", PICTURES, images[0]);
     assert_int_equal(sns_session_new(world.model, &s, &err), SNS_OK);
-    for (int i = 0; i < PICTURES; i++) {
-        char name[32];
-        sns_image image;
-        snprintf(name, sizeof name, "pictures/%02d.png", i);
-        assert_int_equal(sns_image_load(world_path(&world, name), NULL, &image, &err), SNS_OK);
-        assert_int_equal(sns_encode_images(s, &image, 1, images[i], &err), SNS_OK);
-        sns_image_free(&image);
-    }
     for (int c = 0; c < CONCEPTS; c++) {
         char text[64];
         const char *one = text;

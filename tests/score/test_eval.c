@@ -169,19 +169,8 @@ static const char manifest[] =
 enum { E = 16, PICTURES = 6 };
 
 static void picture_vectors(float out[PICTURES][E]) {
-    sns_session *s;
-    sns_error err = {0};
     assert_int_equal(sns_model_dim(world.model), E);
-    assert_int_equal(sns_session_new(world.model, &s, &err), SNS_OK);
-    for (int i = 0; i < PICTURES; i++) {
-        char name[32];
-        sns_image image;
-        snprintf(name, sizeof name, "pictures/%d.png", i);
-        assert_int_equal(sns_image_load(world_path(&world, name), NULL, &image, &err), SNS_OK);
-        assert_int_equal(sns_encode_images(s, &image, 1, out[i], &err), SNS_OK);
-        sns_image_free(&image);
-    }
-    sns_session_free(s);
+    world_picture_vectors(&world, "pictures/%d.png", PICTURES, out[0]);
 }
 
 static void text_vectors(const char *const *texts, size_t n, float out[][E]) {
