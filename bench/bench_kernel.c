@@ -45,6 +45,9 @@ static void run_dot(bench *b) {
 static void run_dot_rows(bench *b) {
     b->k->dot_rows(b->c, b->b, b->a, 1000, 512);
 }
+static void run_dot_rows_s8(bench *b) {
+    b->k->dot_rows_s8((int32_t *)b->c, (const int16_t *)b->b, (const int8_t *)b->a, 4000, 512);
+}
 static void run_axpy(bench *b) {
     b->k->axpy(b->c, 1e-9f, b->a, N);
 }
@@ -117,6 +120,7 @@ static const struct {
 } cases[] = {
     {"dot 4096", "GFLOP/s", run_dot, 2 * 4096},
     {"dot_rows 1000 x 512", "GFLOP/s", run_dot_rows, 2. * 1000 * 512},
+    {"dot_rows_s8 4000 x 512", "GB/s", run_dot_rows_s8, 4000. * 512},
     {"axpy", "GB/s", run_axpy, 12. * N},
     {"gelu", "GB/s", run_gelu, 8. * N},
     {"gelu backward", "GB/s", run_gelu_back, 12. * N},

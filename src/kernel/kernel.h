@@ -39,6 +39,10 @@ typedef struct sns_kernels {
     void (*scale)(float *y, float a, size_t n);
     /* scores[r] = dot(query, rows + r * dim), r < n: the search scan; 1e-5 */
     void (*dot_rows)(float *scores, const float *query, const float *rows, size_t n, size_t dim);
+    /* out[r] = sum of query[i] * rows[r * dim + i], r < n, for vectors in 8 bits; dim is a multiple
+     * of 64, and the caller keeps every sum within 32 bits. exact */
+    void (*dot_rows_s8)(int32_t *out, const int16_t *query, const int8_t *rows, size_t n,
+                        size_t dim);
 
     /* y = act(x) elementwise, y may be x. GELU x * Phi(x) with erf, or with tanh as
      * x * sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3) (both 2e-6 absolute + 1e-6 relative);

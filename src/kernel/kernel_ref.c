@@ -33,6 +33,15 @@ static void dot_rows(float *scores, const float *query, const float *rows, size_
     for (size_t r = 0; r < n; r++) scores[r] = dot(query, rows + r * dim, dim);
 }
 
+/* out [n] = rows [n, dim] query [dim] */
+static void dot_rows_s8(int32_t *out, const int16_t *query, const int8_t *rows, size_t n,
+                        size_t dim) {
+    for (size_t r = 0; r < n; r++) {
+        out[r] = 0;
+        for (size_t i = 0; i < dim; i++) out[r] += query[i] * rows[r * dim + i];
+    }
+}
+
 /* Phi(x), the normal distribution's integral. */
 static float normal_cdf(float x) {
     return 0.5f * (1.0f + erff(x * 0.70710678f));
@@ -284,6 +293,7 @@ const sns_kernels sns_kernels_ref = {
     .axpy = axpy,
     .scale = scale,
     .dot_rows = dot_rows,
+    .dot_rows_s8 = dot_rows_s8,
     .act_forward = act_forward,
     .act_backward = act_backward,
     .layernorm_forward = layernorm_forward,

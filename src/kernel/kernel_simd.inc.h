@@ -126,6 +126,30 @@ static void dot_rows(float *scores, const float *query, const float *rows, size_
     for (; r < n; r++) dot_some_rows(scores + r, query, rows + r * dim, dim, 1);
 }
 
+/* Rows come from memory, and hardware looks ahead to the end of a page only. */
+static inline __attribute__((always_inline)) void dot_some_rows_s8(int32_t *out,
+                                                                   const int16_t *query,
+                                                                   const int8_t *rows, size_t dim,
+                                                                   const int count) {
+    enum { AHEAD = 4096 };
+    sns_vi s[4];
+    for (int r = 0; r < count; r++) s[r] = vi_zero();
+    for (size_t i = 0; i < dim; i += 64) {
+        for (int r = 0; r < count; r++) __builtin_prefetch(rows + r * dim + i + AHEAD);
+        for (size_t k = i; k < i + 64; k += VI_LANES)
+            for (int r = 0; r < count; r++)
+                s[r] = vi_add_products(s[r], query + k, rows + r * dim + k);
+    }
+    for (int r = 0; r < count; r++) out[r] = vi_sum(s[r]);
+}
+
+static void dot_rows_s8(int32_t *out, const int16_t *query, const int8_t *rows, size_t n,
+                        size_t dim) {
+    size_t r = 0;
+    for (; r + 4 <= n; r += 4) dot_some_rows_s8(out + r, query, rows + r * dim, dim, 4);
+    for (; r < n; r++) dot_some_rows_s8(out + r, query, rows + r * dim, dim, 1);
+}
+
 /* 2 u of 0.5 x (1 + tanh u) = x sigmoid(2 u), from x and x^2. */
 static inline sns_vf vf_twice_u(sns_vf v, sns_vf square) {
     sns_vf inner = vf_fma(vf_mul(square, v), vf_set1(0.044715f), v);
@@ -374,6 +398,7 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .axpy = axpy,
     .scale = scale,
     .dot_rows = dot_rows,
+    .dot_rows_s8 = dot_rows_s8,
     .act_forward = act_forward,
     .act_backward = act_backward,
     .layernorm_forward = layernorm_forward,

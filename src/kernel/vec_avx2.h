@@ -104,6 +104,22 @@ static inline double vd_sum(sns_vd a) {
     return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
 }
 
+/* Whole numbers: VI_LANES products of 16 and 8 bits at a time, in sums of 32. */
+#define VI_LANES 16
+typedef __m256i sns_vi;
+static inline sns_vi vi_zero(void) {
+    return _mm256_setzero_si256();
+}
+static inline sns_vi vi_add_products(sns_vi sum, const int16_t *a, const int8_t *b) {
+    __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)a), wide));
+}
+static inline int32_t vi_sum(sns_vi a) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+
 static inline sns_vf vf_load_u8(const uint8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }

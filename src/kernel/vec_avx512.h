@@ -94,6 +94,20 @@ static inline double vd_sum(sns_vd a) {
     return _mm512_reduce_add_pd(a);
 }
 
+/* Whole numbers: VI_LANES products of 16 and 8 bits at a time, in sums of 32. */
+#define VI_LANES 32
+typedef __m512i sns_vi;
+static inline sns_vi vi_zero(void) {
+    return _mm512_setzero_si512();
+}
+static inline sns_vi vi_add_products(sns_vi sum, const int16_t *a, const int8_t *b) {
+    __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)b));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_loadu_si512(a), wide));
+}
+static inline int32_t vi_sum(sns_vi a) {
+    return _mm512_reduce_add_epi32(a);
+}
+
 static inline sns_vf vf_load_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }

@@ -107,6 +107,21 @@ static inline double vd_sum(sns_vd a) {
     return vaddvq_f64(a);
 }
 
+/* Whole numbers: VI_LANES products of 16 and 8 bits at a time, in sums of 32. */
+#define VI_LANES 8
+typedef int32x4_t sns_vi;
+static inline sns_vi vi_zero(void) {
+    return vdupq_n_s32(0);
+}
+static inline sns_vi vi_add_products(sns_vi sum, const int16_t *a, const int8_t *b) {
+    int16x8_t x = vld1q_s16(a), y = vmovl_s8(vld1_s8(b));
+    sum = vmlal_s16(sum, vget_low_s16(x), vget_low_s16(y));
+    return vmlal_s16(sum, vget_high_s16(x), vget_high_s16(y));
+}
+static inline int32_t vi_sum(sns_vi a) {
+    return vaddvq_s32(a);
+}
+
 static inline sns_vf vf_load_u8(const uint8_t *p) {
     uint32_t four;
     memcpy(&four, p, sizeof four);

@@ -70,6 +70,31 @@ static void search_scan(void **state) {
     for_all_sizes(check_dot_rows);
 }
 
+static void search_scan_in_8_bits(void **state) {
+    (void)state;
+    const sns_kernels *fast[FAST_MAX], *ref = sns_kernels_named("ref");
+    size_t variants = fast_variants(fast);
+    sns_rng rng;
+    sns_rng_seed(&rng, 8);
+    for (size_t v = 0; v < variants; v++) {
+        for (size_t dim = 64; dim <= 576; dim += 128) {
+            for (size_t n = 0; n < 10; n++) {
+                guarded query = guarded_new(dim * sizeof(int16_t), 6);
+                guarded rows = guarded_new(n * dim, 0);
+                guarded got = guarded_new(n * sizeof(int32_t), 4), want = copy_of(&got);
+                for (size_t i = 0; i < dim; i++) /* as large as 576 places allow */
+                    ((int16_t *)query.data)[i] = (int16_t)((int)sns_rng_below(&rng, 56001) - 28000);
+                for (size_t i = 0; i < n * dim; i++)
+                    ((int8_t *)rows.data)[i] = (int8_t)((int)sns_rng_below(&rng, 255) - 127);
+                fast[v]->dot_rows_s8(got.data, query.data, rows.data, n, dim);
+                ref->dot_rows_s8(want.data, query.data, rows.data, n, dim);
+                assert_memory_equal(got.data, want.data, n * sizeof(int32_t));
+                end_all((guarded *[]){&query, &rows, &got, &want}, 4);
+            }
+        }
+    }
+}
+
 static void put_special_values(float *x, size_t n) {
     static const float special[] = {NAN,  INFINITY, -INFINITY, -0.0f,  1e-42f, -1e-42f, 88.9f,
                                     -89., -104,     1e18f,     -1e18f, 5.9f,   -13,     -6.3f};
@@ -393,6 +418,7 @@ int main(void) {
         cmocka_unit_test(the_environment_lowers_the_table_once),
         cmocka_unit_test(vectors),
         cmocka_unit_test(search_scan),
+        cmocka_unit_test(search_scan_in_8_bits),
         cmocka_unit_test(activations),
         cmocka_unit_test(layernorm),
         cmocka_unit_test(softmax),
