@@ -6,8 +6,8 @@
  *   sns_query_encode(session, query, vector, &err);
  *   sns_catalog_search(c, vector, 10, &hits, &err);    hits.items[0].path, .score
  *
- * A catalog is one SQLite file (with its -wal, -shm and -lock companions while in use). It never
- * touches the files it describes. */
+ * A catalog is a SQLite file and, beside it, the vectors: NAME-vectors-G and NAME-codes-G, G a
+ * number (-wal, -shm and -lock come while in use). It never touches the files it describes. */
 #ifndef SENSUS_CATALOG_H
 #define SENSUS_CATALOG_H
 #include <sensus/relevance.h>
@@ -112,12 +112,17 @@ typedef struct sns_hits {
     size_t count;
 } sns_hits;
 
-/* The n files nearest to a unit vector, by exact search over all.
- *   query  sns_model_dim floats, |query| = 1
- * Errors: SNS_ARG (n == 0), SNS_SHAPE (the catalog's vectors have another width than dim), SNS_IO,
- * SNS_NOMEM. An empty catalog gives no hits. Free with sns_hits_free. */
+/* The n files nearest to a unit vector, by exact search over all: vectors are scanned in 8 bits
+ * with bounds for what that loses, and those that may be among the n are compared in f32. In as
+ * many threads as OpenMP gives. query  sns_model_dim floats, |query| = 1 Errors: SNS_ARG (n == 0),
+ * SNS_SHAPE (the catalog's vectors have another width than dim), SNS_IO, SNS_NOMEM. An empty
+ * catalog gives no hits. Free with sns_hits_free. */
 SNS_API sns_status sns_catalog_search(sns_catalog *c, const float *query, size_t dim, size_t n,
                                       sns_hits *out, sns_error *err);
+/* The same for Q queries [Q, dim] at once, which share each read of the vectors: out[q] is what
+ * sns_catalog_search gives for query q. Errors leave all of out empty. */
+SNS_API sns_status sns_catalog_search_batch(sns_catalog *c, const float *queries, size_t Q,
+                                            size_t dim, size_t n, sns_hits *out, sns_error *err);
 /* The files that fit the query, n at most, best first by relevance (relevance.h), those of at least
  * `least` (SNS_RELEVANT is a good one): perhaps none.
  *   cohort  from sns_cohort_new; NULL where the query has a picture in it
@@ -126,6 +131,9 @@ SNS_API sns_status sns_catalog_search_relevant(sns_catalog *c, const float *quer
                                                size_t n, const sns_classifier *cohort, float least,
                                                sns_hits *out, sns_error *err);
 SNS_API void sns_hits_free(sns_hits *hits);
+/* Read all of the catalog: are its tables sound, and is every vector what was stored? Errors:
+ * SNS_FORMAT (it is damaged), SNS_IO, SNS_NOMEM. */
+SNS_API sns_status sns_catalog_verify(sns_catalog *c, sns_error *err);
 
 /* A query: pictures and texts added and subtracted. */
 typedef struct sns_query_term {

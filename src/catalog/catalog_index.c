@@ -6,7 +6,7 @@
  *
  * A batch is the unit of loss: a kill, a full disk or a cancellation leaves every earlier batch. */
 #include "catalog/digest.h"
-#include "catalog/store.h"
+#include "catalog/slots.h"
 #include "catalog/walk.h"
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -64,7 +64,7 @@ static sns_status prepare_all(indexer *x, sns_error *err) {
         {&x->find_file, "SELECT size, mtime_ns, vector, problem FROM files WHERE path = ?"},
         {&x->find_hash, "SELECT id FROM vectors WHERE hash = ?"},
         {&x->find_places, "SELECT path FROM files WHERE vector = ? ORDER BY path"},
-        {&x->add_vector, "INSERT INTO vectors(hash, vector) VALUES(?, ?)"},
+        {&x->add_vector, "INSERT INTO vectors(id, hash) VALUES(?, ?)"},
         {&x->put_file, "INSERT OR REPLACE INTO files(path, size, mtime_ns, vector, problem)"
                        " VALUES(?, ?, ?, ?, ?)"},
         {&x->drop_file, "DELETE FROM files WHERE path = ?"},
@@ -280,12 +280,11 @@ static void follow_leader(task *t, const task *leader) {
 
 static sns_status store_vector(indexer *x, task *t, sns_error *err) {
     if (!t->encoded || t->status) return SNS_OK;
-    size_t bytes = sns_model_dim(x->model) * sizeof(float);
-    sqlite3_bind_blob(x->add_vector, 1, t->hash, SNS_DIGEST_BYTES, SQLITE_STATIC);
-    sqlite3_bind_blob(x->add_vector, 2, t->encoded, (int)bytes, SQLITE_STATIC);
-    sns_status status = finish(x, x->add_vector, err);
-    t->vector = sqlite3_last_insert_rowid(x->c->db);
-    return status;
+    sns_status status = sns_slots_add(x->c, t->encoded, &t->vector, err);
+    if (status) return status;
+    sqlite3_bind_int64(x->add_vector, 1, t->vector);
+    sqlite3_bind_blob(x->add_vector, 2, t->hash, SNS_DIGEST_BYTES, SQLITE_STATIC);
+    return finish(x, x->add_vector, err);
 }
 
 /* Unreadable because of its content, which stays so until the file changes? */
@@ -365,10 +364,11 @@ static sns_status store_batch(indexer *x, task *tasks, size_t n, sns_error *err)
     for (size_t i = 0; i < n; i++) check_still_same(&tasks[i]);
     for (size_t i = 0; i < n && !status; i++)
         status = store_task(x, tasks, &tasks[i], &counts, err);
+    if (!status) status = sns_slots_commit(x->c, err);
     if (!status) status = sns_store_exec(x->c, "COMMIT", err);
     if (status) {
         sqlite3_exec(x->c->db, "ROLLBACK", NULL, NULL, NULL);
-        sns_store_load_model(x->c, NULL);
+        sns_slots_reload(x->c);
         return status;
     }
     *x->counts = counts;
@@ -432,8 +432,9 @@ static sns_status remove_listed(indexer *x, const sns_names *gone, sns_error *er
     for (size_t i = 0; i < gone->count && !status; i++) status = drop_file(x, gone->items[i], err);
     if (!status)
         status = sns_store_exec(x->c,
-                                "DELETE FROM vectors WHERE id NOT IN"
-                                " (SELECT vector FROM files WHERE vector IS NOT NULL); COMMIT",
+                                "INSERT INTO removed SELECT id FROM vectors WHERE id NOT IN"
+                                " (SELECT vector FROM files WHERE vector IS NOT NULL);"
+                                "DELETE FROM vectors WHERE id IN (SELECT id FROM removed); COMMIT",
                                 err);
     if (status) sqlite3_exec(x->c->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -444,7 +445,10 @@ static sns_status remove_gone(indexer *x, sns_error *err) {
     sns_names gone = {0};
     size_t findable = 0;
     sns_status status = list_gone(x, &gone, &findable, err);
-    if (!status && (gone.count || x->counts->changed)) status = remove_listed(x, &gone, err);
+    if (!status && (gone.count || x->counts->changed)) {
+        status = remove_listed(x, &gone, err);
+        if (!status) status = sns_slots_compact(x->c, err);
+    }
     if (!status) x->counts->removed = findable;
     sns_names_free(&gone);
     return status;

@@ -1,9 +1,9 @@
 /* store.c - opening a catalog, its schema, its model, and SQLite's errors in words.
  *
- * Workload: one writer that stores batches of a hundred rows, readers that scan every vector once.
+ * Workload: one writer that stores batches of a hundred rows, readers that ask for a few of them.
  * Write-ahead logging lets readers go on while a batch is written; a kill leaves the last committed
  * batch. synchronous=NORMAL: a power cut may lose the newest batches but never damages the file. */
-#include "catalog/store.h"
+#include "catalog/slots.h"
 #include "base/error.h"
 #include "base/strbuf.h"
 #include <errno.h>
@@ -14,12 +14,14 @@
 
 /* "sns1", in the file's header, tells a catalog from other SQLite files. */
 #define APPLICATION_ID 0x736e7331
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    /* One row for each content: equal files share it. */
-    "CREATE TABLE vectors(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, vector BLOB NOT NULL);"
+    /* One row for each content: equal files share it. Its vector is in slot id - 1. */
+    "CREATE TABLE vectors(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE);"
+    /* Slots of vectors that no file has any more. */
+    "CREATE TABLE removed(id INTEGER PRIMARY KEY);"
     /* vector is NULL for an unreadable file, and then problem says why. */
     "CREATE TABLE files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
     " vector INTEGER REFERENCES vectors(id), problem TEXT) WITHOUT ROWID;"
@@ -58,8 +60,7 @@ sns_status sns_store_prepare(const sns_catalog *c, const char *sql, sqlite3_stmt
     return sqlite3_prepare_v2(c->db, sql, -1, out, NULL) ? sns_store_fail(c, err) : SNS_OK;
 }
 
-static sns_status query_number(const sns_catalog *c, const char *sql, int64_t *out,
-                               sns_error *err) {
+sns_status sns_store_number(const sns_catalog *c, const char *sql, int64_t *out, sns_error *err) {
     sqlite3_stmt *s;
     *out = 0;
     sns_status status = sns_store_prepare(c, sql, &s, err);
@@ -102,21 +103,38 @@ static sns_status write_meta(const sns_catalog *c, const char *key, const char *
     return status;
 }
 
-sns_status sns_store_load_model(sns_catalog *c, sns_error *err) {
-    char *dim = NULL;
+sns_status sns_store_write_number(const sns_catalog *c, const char *key, uint64_t value,
+                                  sns_error *err) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return write_meta(c, key, text, err);
+}
+
+static sns_status read_number(const sns_catalog *c, const char *key, uint64_t *value,
+                              sns_error *err) {
+    char *text;
+    sns_status status = read_meta(c, key, &text, err);
+    *value = text ? strtoull(text, NULL, 10) : 0;
+    free(text);
+    return status;
+}
+
+sns_status sns_store_load_meta(sns_catalog *c, sns_error *err) {
+    uint64_t dim, slots;
     sns_status status;
     free(c->fingerprint);
     free(c->model_dir);
     c->fingerprint = c->model_dir = NULL;
-    c->dim = 0;
     if ((status = read_meta(c, "fingerprint", &c->fingerprint, err)) ||
         (status = read_meta(c, "model_dir", &c->model_dir, err)) ||
-        (status = read_meta(c, "dim", &dim, err)))
+        (status = read_number(c, "dim", &dim, err)) ||
+        (status = read_number(c, "slots", &slots, err)) ||
+        (status = read_number(c, "generation", &c->generation, err)))
         return status;
-    if (dim) c->dim = (size_t)strtoull(dim, NULL, 10);
-    free(dim);
-    if (c->dim > 65536 || (c->fingerprint && !c->dim))
-        return sns_fail(err, SNS_FORMAT, "%s: damaged (width of vectors)", c->path);
+    c->dim = (size_t)dim;
+    c->slots = (size_t)slots;
+    if (dim > 65536 || slots > UINT32_MAX || (c->fingerprint && !dim) || (slots && !dim))
+        return sns_fail(err, SNS_FORMAT, "%s: damaged (width or number of vectors)", c->path);
     return SNS_OK;
 }
 
@@ -124,14 +142,18 @@ sns_status sns_store_load_model(sns_catalog *c, sns_error *err) {
 static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
     int64_t application, version, tables;
     sns_status status;
-    if ((status = query_number(c, "PRAGMA application_id", &application, err)) ||
-        (status = query_number(c, "PRAGMA user_version", &version, err)) ||
-        (status = query_number(c, "SELECT count(*) FROM sqlite_master", &tables, err)))
+    if ((status = sns_store_number(c, "PRAGMA application_id", &application, err)) ||
+        (status = sns_store_number(c, "PRAGMA user_version", &version, err)) ||
+        (status = sns_store_number(c, "SELECT count(*) FROM sqlite_master", &tables, err)))
         return status;
     if (application == APPLICATION_ID && version == SCHEMA_VERSION) return SNS_OK;
     if (application == APPLICATION_ID && version > SCHEMA_VERSION)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: made by a newer sensus (layout %lld)", c->path,
                         (long long)version);
+    if (application == APPLICATION_ID)
+        return sns_fail(err, SNS_UNSUPPORTED,
+                        "%s: made by an older sensus (layout %lld); delete it and index again",
+                        c->path, (long long)version);
     if (!write || application || tables)
         return sns_fail(err, SNS_FORMAT, "%s: not a catalog of sensus", c->path);
     char sql[sizeof schema + 160];
@@ -228,7 +250,8 @@ sns_status sns_catalog_open(const char *path, sns_catalog_mode mode, sns_catalog
     if (!c->path) status = sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     if (!status) status = write ? open_write(c, err) : open_read(c, err);
     if (!status) status = check_schema(c, write, err);
-    if (!status) status = sns_store_load_model(c, err);
+    if (!status) status = sns_store_load_meta(c, err);
+    if (!status && write) sns_slots_tidy(c);
     if (status) {
         sns_catalog_close(c);
         return status;
@@ -239,6 +262,8 @@ sns_status sns_catalog_open(const char *path, sns_catalog_mode mode, sns_catalog
 
 void sns_catalog_close(sns_catalog *c) {
     if (!c) return;
+    sns_vector_file_close(&c->mapped);
+    sns_vector_file_close(&c->adding);
     sqlite3_close(c->db);
     if (c->lock_fd >= 0) close(c->lock_fd);
     free(c->path);
@@ -253,8 +278,8 @@ const char *sns_catalog_model_dir(const sns_catalog *c) {
 
 sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *err) {
     int64_t n;
-    sns_status status = query_number(c, "SELECT count(*) FROM files WHERE vector IS NOT NULL", &n,
-                                     err);
+    sns_status status = sns_store_number(c, "SELECT count(*) FROM files WHERE vector IS NOT NULL",
+                                         &n, err);
     *files = status ? 0 : (size_t)n;
     return status;
 }
@@ -272,23 +297,28 @@ sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
 
 sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const char *dir,
                                sns_error *err) {
-    char dim[32];
     sns_status status;
-    snprintf(dim, sizeof dim, "%zu", sns_model_dim(model));
     if ((status = write_meta(c, "fingerprint", sns_model_fingerprint(model), err)) ||
-        (status = write_meta(c, "dim", dim, err)) ||
+        (status = sns_store_write_number(c, "dim", sns_model_dim(model), err)) ||
         (dir && (status = write_meta(c, "model_dir", dir, err))))
         return status;
-    return sns_store_load_model(c, err);
+    return sns_store_load_meta(c, err);
 }
 
 sns_status sns_catalog_rebuild(sns_catalog *c, sns_error *err) {
-    sns_status status = sns_store_exec(
-        c, "BEGIN IMMEDIATE; DELETE FROM files; DELETE FROM vectors; DELETE FROM meta; COMMIT;",
-        err);
+    uint64_t old = c->generation;
+    sns_status status = sns_store_exec(c,
+                                       "BEGIN IMMEDIATE; DELETE FROM files; DELETE FROM vectors;"
+                                       "DELETE FROM removed; DELETE FROM meta",
+                                       err);
+    if (!status) status = sns_store_write_number(c, "generation", old + 1, err);
+    if (!status) status = sns_store_exec(c, "COMMIT", err);
     if (status) {
         sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
         return status;
     }
-    return sns_store_load_model(c, err);
+    sns_vector_file_close(&c->mapped);
+    sns_vector_file_close(&c->adding);
+    sns_vector_file_delete(c->path, old);
+    return sns_store_load_meta(c, err);
 }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,7 +72,8 @@ static char *path_of(const char *base, const char *kind, uint64_t generation) {
 
 static sns_status set_up(sns_vector_file *v, const char *base, uint64_t generation, size_t dim,
                          size_t count, sns_error *err) {
-    *v = (sns_vector_file){.dim = dim, .width = (dim + 63) / 64 * 64, .count = count};
+    *v = (sns_vector_file){.generation = generation, .dim = dim, .count = count};
+    v->width = (dim + 63) / 64 * 64;
     v->rows_fd = v->codes_fd = -1;
     if (!dim || dim > MAX_DIM || count > UINT32_MAX)
         return sns_fail(err, SNS_LIMIT, "%s: %zu vectors of %zu numbers are too many", base, count,
@@ -259,8 +259,6 @@ sns_status sns_vector_file_read(sns_vector_file *v, const char *base, uint64_t g
     if (!status) status = map_one(v->rows_path, &rows, rows_bytes(v, count), &v->rows, err);
     if (!status) status = map_one(v->codes_path, &codes, codes_bytes(v, count), &v->codes, err);
     if (status) sns_vector_file_close(v);
-    /* Rows are read here and there, codes from end to end. */
-    if (!status) madvise((void *)(uintptr_t)v->rows.data, v->rows.size, MADV_RANDOM);
     return status;
 }
 

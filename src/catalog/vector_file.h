@@ -19,6 +19,7 @@ enum { SNS_CODE_ROWS = 256 };
 
 typedef struct sns_vector_file {
     char *rows_path, *codes_path;
+    uint64_t generation;
     size_t dim, width, count;
     int rows_fd, codes_fd; /* -1: opened for reading */
     sns_map rows, codes;   /* when reading */

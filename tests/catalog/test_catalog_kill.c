@@ -74,6 +74,7 @@ static size_t check_sound(const catalog_world *w) {
     assert_int_equal(sqlite3_step(s), SQLITE_DONE);
     sqlite3_finalize(s);
     assert_int_equal(sns_catalog_count(c, &files, &err), SNS_OK);
+    if (sns_catalog_verify(c, &err)) fail_msg("%s", err.message);
     sns_catalog_close(c);
     return files;
 }

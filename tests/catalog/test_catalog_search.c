@@ -1,6 +1,6 @@
 /* test_catalog_search.c - opening, exact search, queries. */
 #include "catalog_world.h"
-#include "catalog/store.h"
+#include "catalog/slots.h"
 #include "catalog/walk.h"
 #include "base/rng.h"
 #include <math.h>
@@ -19,36 +19,52 @@ static void index_pictures(const catalog_world *w) {
     sns_catalog_close(c);
 }
 
-/* Rows straight into the tables: `copies` files for each of n random unit vectors of width dim. */
+static void random_unit(sns_rng *rng, float *row, size_t dim) {
+    double sum = 0;
+    for (size_t k = 0; k < dim; k++) row[k] = (float)sns_rng_normal(rng);
+    for (size_t k = 0; k < dim; k++) sum += (double)row[k] * row[k];
+    for (size_t k = 0; k < dim; k++) row[k] /= (float)sqrt(sum);
+}
+
+static void run(sqlite3_stmt *s) {
+    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+    sqlite3_reset(s);
+}
+
+/* Rows straight into the tables: `copies` files for each of n random unit vectors of width dim,
+ * with a removed one after each. */
 static void fill_store(sns_catalog *c, size_t n, size_t dim, size_t copies, float *vectors) {
     sns_rng rng;
-    sqlite3_stmt *v, *f;
+    sqlite3_stmt *v, *f, *r;
+    int64_t id, other;
     sns_rng_seed(&rng, 5);
     assert_int_equal(sns_store_exec(c, "BEGIN", NULL), SNS_OK);
-    sns_store_prepare(c, "INSERT INTO vectors(id, hash, vector) VALUES(?, ?, ?)", &v, NULL);
+    sns_store_write_number(c, "dim", dim, NULL);
+    assert_int_equal(sns_store_load_meta(c, NULL), SNS_OK);
+    sns_store_prepare(c, "INSERT INTO vectors(id, hash) VALUES(?, ?)", &v, NULL);
     sns_store_prepare(c, "INSERT INTO files VALUES(?, 1, 1, ?, NULL)", &f, NULL);
+    sns_store_prepare(c, "INSERT INTO removed VALUES(?)", &r, NULL);
     for (size_t i = 0; i < n; i++) {
-        float *row = vectors + i * dim;
-        double sum = 0;
-        for (size_t k = 0; k < dim; k++) row[k] = (float)sns_rng_normal(&rng);
-        for (size_t k = 0; k < dim; k++) sum += (double)row[k] * row[k];
-        for (size_t k = 0; k < dim; k++) row[k] /= (float)sqrt(sum);
-        sqlite3_bind_int64(v, 1, (int64_t)(2 * i + 1)); /* with gaps, as after removals */
+        random_unit(&rng, vectors + i * dim, dim);
+        assert_int_equal(sns_slots_add(c, vectors + i * dim, &id, NULL), SNS_OK);
+        assert_int_equal(sns_slots_add(c, vectors, &other, NULL), SNS_OK);
+        sqlite3_bind_int64(v, 1, id);
         sqlite3_bind_blob(v, 2, &i, sizeof i, SQLITE_TRANSIENT);
-        sqlite3_bind_blob(v, 3, row, (int)(dim * sizeof *row), SQLITE_STATIC);
-        assert_int_equal(sqlite3_step(v), SQLITE_DONE);
-        sqlite3_reset(v);
+        run(v);
+        sqlite3_bind_int64(r, 1, other);
+        run(r);
         for (size_t k = 0; k < copies; k++) {
             char path[64];
             snprintf(path, sizeof path, "/p/%zu/%05zu", copies - k, i);
             sqlite3_bind_text(f, 1, path, -1, SQLITE_TRANSIENT);
-            sqlite3_bind_int64(f, 2, (int64_t)(2 * i + 1));
-            assert_int_equal(sqlite3_step(f), SQLITE_DONE);
-            sqlite3_reset(f);
+            sqlite3_bind_int64(f, 2, id);
+            run(f);
         }
     }
     sqlite3_finalize(v);
     sqlite3_finalize(f);
+    sqlite3_finalize(r);
+    assert_int_equal(sns_slots_commit(c, NULL), SNS_OK);
     assert_int_equal(sns_store_exec(c, "COMMIT", NULL), SNS_OK);
 }
 
@@ -84,8 +100,18 @@ static void search_is_exact_and_stable(void **state) {
         sns_hits_free(&few);
     }
     sns_hits_free(&hits);
+    sns_hits both[2];
+    assert_int_equal(sns_catalog_search_batch(c, query, 2, DIM, 4, both, &err), SNS_OK);
+    for (size_t q = 0; q < 2; q++) {
+        assert_int_equal(sns_catalog_search(c, query + q * DIM, DIM, 4, &few, &err), SNS_OK);
+        for (size_t i = 0; i < 4; i++)
+            assert_string_equal(both[q].items[i].path, few.items[i].path);
+        sns_hits_free(&few);
+        sns_hits_free(&both[q]);
+    }
+    assert_int_equal(sns_catalog_verify(c, &err), SNS_OK);
     assert_int_equal(sns_catalog_search(c, query, DIM, 0, &few, &err), SNS_ARG);
-    assert_int_equal(sns_catalog_search(c, query, DIM - 1, 5, &few, &err), SNS_FORMAT);
+    assert_int_equal(sns_catalog_search(c, query, DIM - 1, 5, &few, &err), SNS_SHAPE);
     sns_catalog_close(c);
     free(vectors);
     world_close(&w);
@@ -135,6 +161,79 @@ static void relevant_ones_are_the_same_files(void **state) {
     free(vectors);
     free(s);
     free(m);
+    world_close(&w);
+}
+
+/* The same hits before and after, for the one who compacts and for one who reads meanwhile. */
+static void compaction_changes_no_answer(void **state) {
+    (void)state;
+    enum { N = 1500, DIM = 8, HITS = 50 };
+    catalog_world w;
+    sns_error err = {0};
+    sns_catalog *c, *reader;
+    sns_hits before, after;
+    float *vectors = calloc(N * DIM, sizeof *vectors);
+    world_open(&w);
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_WRITE, &c, &err), SNS_OK);
+    fill_store(c, N, DIM, 2, vectors);
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_READ, &reader, &err), SNS_OK);
+    assert_int_equal(sns_catalog_search(reader, vectors, DIM, HITS, &before, &err), SNS_OK);
+    assert_int_equal(c->slots, 2 * N);
+    if (sns_slots_compact(c, &err)) fail_msg("%s", err.message);
+    assert_int_equal(c->slots, N);
+    assert_int_equal(c->generation, 1);
+    assert_int_equal(access(world_path(&w, "test.db-vectors-0"), F_OK), -1);
+    assert_int_equal(access(world_path(&w, "test.db-codes-0"), F_OK), -1);
+    if (sns_catalog_verify(c, &err)) fail_msg("%s", err.message);
+    sns_catalog *const both[] = {c, reader};
+    for (size_t k = 0; k < 2; k++) {
+        assert_int_equal(sns_catalog_search(both[k], vectors, DIM, HITS, &after, &err), SNS_OK);
+        assert_int_equal(after.count, HITS);
+        for (size_t i = 0; i < HITS; i++)
+            assert_string_equal(after.items[i].path, before.items[i].path);
+        sns_hits_free(&after);
+    }
+    sns_hits_free(&before);
+    assert_int_equal(sns_slots_compact(c, &err), SNS_OK); /* nothing to do */
+    assert_int_equal(c->generation, 1);
+    assert_int_equal(sns_catalog_rebuild(c, &err), SNS_OK);
+    assert_int_equal(sns_catalog_search(reader, vectors, DIM, HITS, &after, &err), SNS_OK);
+    assert_int_equal(after.count, 0);
+    sns_catalog_close(reader);
+    sns_catalog_close(c);
+    free(vectors);
+    world_close(&w);
+}
+
+static void lost_vectors_are_an_error(void **state) {
+    (void)state;
+    catalog_world w;
+    sns_error err = {0};
+    sns_catalog *c;
+    sns_hits hits;
+    float query[16] = {1};
+    world_open(&w);
+    world_picture(&w, "pictures/1.png", 1);
+    index_pictures(&w);
+    const char *path = world_path(&w, "test.db-codes-0");
+    assert_int_equal(truncate(path, 5000), 0);
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_READ, &c, &err), SNS_OK);
+    assert_int_equal(sns_catalog_search(c, query, 16, 3, &hits, &err), SNS_FORMAT);
+    assert_non_null(strstr(err.message, "too short; index again with --rebuild"));
+    assert_int_equal(sns_catalog_verify(c, &err), SNS_FORMAT);
+    unlink(path);
+    assert_int_equal(sns_catalog_search(c, query, 16, 3, &hits, &err), SNS_FORMAT);
+    assert_non_null(strstr(err.message, "test.db: its vectors are gone"));
+    sns_catalog_close(c);
+    world_picture(&w, "pictures/2.png", 2);
+    const char *folder = w.pictures;
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_WRITE, &c, &err), SNS_OK);
+    assert_int_equal(sns_catalog_index(c, w.model, NULL, &folder, 1, NULL, NULL, &err), SNS_FORMAT);
+    assert_non_null(strstr(err.message, "it is missing; index again with --rebuild"));
+    assert_int_equal(sns_catalog_rebuild(c, &err), SNS_OK);
+    assert_int_equal(sns_catalog_index(c, w.model, NULL, &folder, 1, NULL, NULL, &err), SNS_OK);
+    assert_int_equal(sns_catalog_verify(c, &err), SNS_OK);
+    sns_catalog_close(c);
     world_close(&w);
 }
 
@@ -374,6 +473,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search_is_exact_and_stable),
         cmocka_unit_test(relevant_ones_are_the_same_files),
+        cmocka_unit_test(compaction_changes_no_answer),
+        cmocka_unit_test(lost_vectors_are_an_error),
         cmocka_unit_test(empty_catalogs_have_no_hits),
         cmocka_unit_test(other_files_are_no_catalogs),
         cmocka_unit_test(one_writer_many_readers),
