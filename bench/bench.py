@@ -97,6 +97,12 @@ def lowest_cosine(a, b, width):
     return lowest
 
 
+def recall(found, right, k=10):
+    """The share of the right k of each query that was found."""
+    hits = sum(len(set(found[i:i + k]) & set(right[i:i + k])) for i in range(0, len(right), k))
+    return hits / len(right)
+
+
 def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
@@ -246,6 +252,54 @@ class Bench:
         return {"value_ms": spread(times), "beyond_weights_mb": spread(memory), "weights_mb": weights_mb,
                 "processor_ms": spread(processor)}
 
+    # ---- exact search of many vectors ----
+
+    def need_vectors(self, kind, N, width):
+        """Vectors in groups, or of random texts as the model that ships encodes them; -> their width."""
+        base = self.at(f"{kind}-{N}")
+        if kind == "texts":
+            source, width = self.model()[0], 256
+        else:
+            source = str(width)
+        if not os.path.exists(base + "-queries.f32"):
+            os.makedirs(self.data, exist_ok=True)
+            subprocess.run([self.tool("bench_search"), "make", base, str(N), source], check=True)
+        return base, width
+
+    def our_scan(self, what, base, N, width, Q, threads):
+        return Worker("sensus", [self.tool("bench_search"), what, base, str(N), str(width), str(Q)],
+                      {"OMP_NUM_THREADS": str(threads)})
+
+    def scan(self, kind, Q, threads, peer, small=False):
+        """The 10 nearest of Q queries, exact: beside a peer, beside f32 and beside reading the bytes alone."""
+        N = 200000 if small or self.options.quick else 1000000
+        base, width = self.need_vectors(kind, N, 512)
+        ours = self.our_scan("scan", base, N, width, Q, threads)
+        workers = [ours]
+        try:
+            if peer == "FAISS":
+                workers.append(Worker(peer, ["/usr/bin/python3", os.path.join(HERE, "peers/faiss_worker.py"), base, str(N),
+                                             str(width), str(Q), str(threads)], {}))
+            else:
+                workers.append(Worker(peer, ["/usr/bin/python3", os.path.join(HERE, "peers/sqlite_vec_worker.py"),
+                                             self.sqlite_vec(), base, str(N), str(width)], {}))
+            result = in_turn(*workers, 3 if self.options.quick else 5, 3)
+            theirs = workers[1].vectors(self.at("peer.f32"))
+            workers.append(self.our_scan("read", base, N, width, Q, threads))
+            reading = in_turn(ours, workers[2], 5, 3)
+            found = ours.vectors(self.at("sensus.f32"))
+            return {**result, "vectors": N, "width": width, "queries": Q, "recall": recall(found, theirs),
+                    "times_reading": 1 / reading["ratio"]["median"]}
+        finally:
+            for w in workers:
+                w.close()
+
+    def sqlite_vec(self):
+        path = os.path.join(os.environ.get("NODE_PATH", ""), "sqlite-vec-linux-x64", "vec0.so")
+        if not os.path.exists(path):
+            raise Absent("npm's sqlite-vec is not installed")
+        return path
+
     def pictures(self):
         """Files to the model's input by sensus and by Pillow: rows of "name mode decode prepare sum"."""
         for name in ("vga.jpg", "12mp.jpg"):
@@ -340,6 +394,9 @@ def show(line):
                   f" {100 * line['peak_ratio']:.0f} %")
         if line.get("memory_target"):
             memory += f", target <= {100 * line['memory_target']:.0f} %"
+    if "recall" in line:
+        memory = (f"; recall@10 {line['recall']:.4f}; {line['times_reading']:.2f} x the time of reading the codes"
+                  + (", target <= 1.3" if line["queries"] == 1 else ""))
     return (f"{title} {r['median']:.2f} x {line['peer']} ({r['min']:.2f}-{r['max']:.2f}{target});"
             f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}{memory}")
 
@@ -370,13 +427,29 @@ def train_lines(b, T):
                   lambda: b.train("b32", 10))
 
 
+def search_lines(b, T):
+    """Vectors in groups beside both peers; those of a model, because they lie otherwise."""
+    N = "200,000" if b.options.quick else "1 M"
+    b.attempt("scan-one", f"search {N} x 512, 1 thread", "FAISS", 15, lambda: b.scan("groups", 1, 1, "FAISS"))
+    b.attempt("scan-all", f"search {N} x 512, {T}", "FAISS", 15,
+              lambda: b.scan("groups", 1, b.options.threads, "FAISS"))
+    b.attempt("scan-64", f"search {N} x 512, 64 queries, {T}", "FAISS", None,
+              lambda: b.scan("groups", 64, b.options.threads, "FAISS"))
+    b.attempt("scan-texts", f"search {N} texts' vectors x 256, {T}", "FAISS", None,
+              lambda: b.scan("texts", 1, b.options.threads, "FAISS"))
+    b.attempt("scan-texts-64", f"search {N} texts' vectors, 64 queries, {T}", "FAISS", None,
+              lambda: b.scan("texts", 64, b.options.threads, "FAISS"))
+    b.attempt("scan-sqlite-vec", "search 200,000 x 512, 1 thread", "sqlite-vec", 6,
+              lambda: b.scan("groups", 1, 1, "sqlite-vec", small=True))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__)
     parser.add_argument("build")
     parser.add_argument("--quick", action="store_true", help="at most three minutes; training with B=8")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", help="for the search line")
-    parser.add_argument("--only", help="lines whose key starts so: image,text,train,search,picture,kernel")
+    parser.add_argument("--only", help="lines whose key starts so: image,text,train,search,scan,picture,kernel")
     options = parser.parse_args()
     b, T = Bench(options), f"{options.threads} thread" + "s" * (options.threads > 1)
     print(f"ViT-B/32 geometry in f32, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
@@ -391,6 +464,7 @@ def main():
     narrow_lines(b, T)
     train_lines(b, T)
     b.attempt("search", "sensus search, process start to end", None, None, b.search)
+    search_lines(b, T)
     b.attempt("picture", "JPEG to 224 x 224", "Pillow", None, b.pictures)
     b.attempt("kernel", "kernels", None, None, b.kernels)
     with open(os.path.join(options.build, "bench.json"), "w") as f:

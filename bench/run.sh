@@ -12,10 +12,10 @@ shift
 
 # ONNX Runtime's package brings its library for the processor; its install script would fetch one for GPUs.
 npm_dir=${XDG_CACHE_HOME:-$HOME/.cache}/sensus-bench
-if [ ! -d "$npm_dir/node_modules/onnxruntime-node" ] && command -v npm >/dev/null; then
+if [ ! -d "$npm_dir/node_modules/sqlite-vec" ] && command -v npm >/dev/null; then
     mkdir -p "$npm_dir"
-    npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix "$npm_dir" onnxruntime-node \
-        >"$npm_dir/install.log" 2>&1 || echo "onnxruntime-node was not installed: $npm_dir/install.log" >&2
+    npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix "$npm_dir" onnxruntime-node sqlite-vec \
+        >"$npm_dir/install.log" 2>&1 || echo "onnxruntime-node, sqlite-vec were not installed: $npm_dir/install.log" >&2
 fi
 export NODE_PATH="$npm_dir/node_modules"
 

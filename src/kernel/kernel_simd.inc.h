@@ -126,28 +126,21 @@ static void dot_rows(float *scores, const float *query, const float *rows, size_
     for (; r < n; r++) dot_some_rows(scores + r, query, rows + r * dim, dim, 1);
 }
 
-/* Rows come from memory, and hardware looks ahead to the end of a page only. */
-static inline __attribute__((always_inline)) void dot_some_rows_s8(int32_t *out,
-                                                                   const int16_t *query,
-                                                                   const int8_t *rows, size_t dim,
-                                                                   const int count) {
-    enum { AHEAD = 4096 };
-    sns_vi s[4];
-    for (int r = 0; r < count; r++) s[r] = vi_zero();
-    for (size_t i = 0; i < dim; i += 64) {
-        for (int r = 0; r < count; r++) __builtin_prefetch(rows + r * dim + i + AHEAD);
-        for (size_t k = i; k < i + 64; k += VI_LANES)
-            for (int r = 0; r < count; r++)
-                s[r] = vi_add_products(s[r], query + k, rows + r * dim + k);
-    }
-    for (int r = 0; r < count; r++) out[r] = vi_sum(s[r]);
-}
-
+/* One row after the other, as they lie in memory; prefetching over the ends of pages, where
+ * hardware stops, reads as fast as memory gives. */
 static void dot_rows_s8(int32_t *out, const int16_t *query, const int8_t *rows, size_t n,
                         size_t dim) {
-    size_t r = 0;
-    for (; r + 4 <= n; r += 4) dot_some_rows_s8(out + r, query, rows + r * dim, dim, 4);
-    for (; r < n; r++) dot_some_rows_s8(out + r, query, rows + r * dim, dim, 1);
+    enum { AHEAD = 8192 };
+    for (size_t r = 0; r < n; r++) {
+        const int8_t *row = rows + r * dim;
+        sns_vi sum = vi_zero();
+        for (size_t i = 0; i < dim; i += 64) {
+            __builtin_prefetch(row + i + AHEAD);
+            for (size_t k = i; k < i + 64; k += VI_LANES)
+                sum = vi_add_products(sum, query + k, row + k);
+        }
+        out[r] = vi_sum(sum);
+    }
 }
 
 /* 2 u of 0.5 x (1 + tanh u) = x sigmoid(2 u), from x and x^2. */
