@@ -8,7 +8,7 @@
 
 typedef struct values {
     const char *catalog, *model;
-    bool rebuild, retry, exact, json, quiet;
+    bool rebuild, retry, exact, verify, json, quiet;
     int64_t threads;
 } values;
 
@@ -82,8 +82,29 @@ static int open_and_index(const cli_call *call, sns_catalog *catalog, sns_model 
     return index_paths(call, catalog, *model, *dir);
 }
 
+/* Reads everything; nothing is written. */
+static int verify(const cli_call *call) {
+    const values *v = call->values;
+    sns_error err;
+    sns_catalog *catalog = NULL;
+    char *file = NULL;
+    size_t files;
+    if (call->argument_count) return cli_usage(call, "--verify takes no PATH");
+    int code = cli_find_catalog(v->catalog, false, &file);
+    if (!code && (sns_catalog_open(file, SNS_CATALOG_READ, &catalog, &err) ||
+                  sns_catalog_verify(catalog, &err) || sns_catalog_count(catalog, &files, &err)))
+        code = cli_fail(&err);
+    if (!code)
+        printf(v->json ? "{\"sound\": true, \"files\": %zu}\n" : "sound: %zu files\n", files);
+    sns_catalog_close(catalog);
+    free(file);
+    return code;
+}
+
 static int run(const cli_call *call) {
     const values *v = call->values;
+    if (v->verify) return verify(call);
+    if (!call->argument_count) return cli_usage(call, "no PATH");
     sns_error err;
     sns_catalog *catalog = NULL;
     sns_model *model = NULL;
@@ -109,6 +130,9 @@ static const cli_option options[] = {
     {0, "exact", CLI_FLAG, NULL, NULL,
      "decode every picture at full size before scaling; slower, slightly more exact",
      offsetof(values, exact), 0, 0, NULL},
+    {0, "verify", CLI_FLAG, NULL, NULL,
+     "only read the whole catalog and say whether it is what was stored; without PATH",
+     offsetof(values, verify), 0, 0, NULL},
     {0, "threads", CLI_INT, "N", "0", "threads that decode; 0 is one for each processor",
      offsetof(values, threads), 0, 1024, NULL},
     {'q', "quiet", CLI_FLAG, NULL, NULL, "no progress bar", offsetof(values, quiet), 0, 0, NULL},
@@ -131,9 +155,10 @@ const cli_command cli_index = {
         "killed "
         "run loses at most the last 128 pictures of work; the next one goes on.",
     .examples = "sensus index ~/Pictures\n"
-                "sensus index --catalog holiday.db --model models/sensus-small ~/Pictures/2024",
+                "sensus index --catalog holiday.db --model models/sensus-small ~/Pictures/2024\n"
+                "sensus index --verify",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
-    .min_arguments = 1,
+    .min_arguments = 0,
     .max_arguments = SIZE_MAX,
     .run = run,
 };

@@ -15,7 +15,10 @@ typedef struct values {
     double least;
 } values;
 
-enum { MAX_QUERIES = 10000 };
+enum {
+    MAX_QUERIES = 10000,
+    GROUP = 64 /* queries that share a reading of the catalog */
+};
 
 /* One query and what was found for it. */
 typedef struct answer {
@@ -31,8 +34,8 @@ typedef struct search {
     sns_session *session;
     sns_classifier *cohort; /* for --relevant */
     answer *answers;
-    size_t count;
-    float *vector;
+    size_t count, dim;
+    float *vectors; /* [count, dim] */
     char *file, *dir;
 } search;
 
@@ -112,41 +115,78 @@ static bool has_picture(const sns_query *q) {
     return false;
 }
 
-static sns_status look(search *s, const values *v, answer *a, size_t dim, sns_error *err) {
-    size_t n = v->count ? (size_t)v->count : v->relevant ? SIZE_MAX : 10;
-    if (!v->relevant) return sns_catalog_search(s->catalog, s->vector, dim, n, &a->hits, err);
+static sns_status encode(search *s, sns_error *err) {
+    sns_status status = SNS_OK;
+    for (size_t i = 0; i < s->count && !status; i++)
+        status = sns_query_encode(s->model, s->session, &s->answers[i].query,
+                                  s->vectors + i * s->dim, err);
+    return status;
+}
+
+/* The nearest to `count` queries from number `first` on. */
+static sns_status look_group(search *s, size_t first, size_t count, size_t n, sns_error *err) {
+    sns_hits hits[GROUP];
+    sns_status status = sns_catalog_search_batch(s->catalog, s->vectors + first * s->dim, count,
+                                                 s->dim, n, hits, err);
+    for (size_t i = 0; i < count && !status; i++) s->answers[first + i].hits = hits[i];
+    return status;
+}
+
+static sns_status look_relevant(search *s, const values *v, size_t i, sns_error *err) {
+    answer *a = &s->answers[i];
     bool by_text = !has_picture(&a->query);
     if (by_text && !s->cohort) {
         sns_status status = sns_cohort_new(s->model, NULL, 0, &s->cohort, err);
         if (status) return status;
     }
-    return sns_catalog_search_relevant(s->catalog, s->vector, dim, n, by_text ? s->cohort : NULL,
-                                       (float)v->least, &a->hits, err);
+    return sns_catalog_search_relevant(s->catalog, s->vectors + i * s->dim, s->dim,
+                                       v->count ? (size_t)v->count : SIZE_MAX,
+                                       by_text ? s->cohort : NULL, (float)v->least, &a->hits, err);
+}
+
+static sns_status look(search *s, const values *v, sns_error *err) {
+    sns_status status = SNS_OK;
+    size_t step = v->relevant ? 1 : GROUP, n = v->count ? (size_t)v->count : 10;
+    for (size_t i = 0; i < s->count && !status; i += step)
+        status = v->relevant
+                     ? look_relevant(s, v, i, err)
+                     : look_group(s, i, s->count - i < GROUP ? s->count - i : GROUP, n, err);
+    return status;
+}
+
+/* Says why, where nothing was found. */
+static sns_status explain(search *s, sns_error *err) {
+    size_t files = 1;
+    bool counted = false;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->answers[i].hits.count) continue;
+        sns_status status = counted ? SNS_OK : sns_catalog_count(s->catalog, &files, err);
+        if (status) return status;
+        if (files)
+            cli_note("%s: nothing fits", s->answers[i].title);
+        else if (!counted)
+            cli_note("%s: no pictures in this catalog yet", s->file);
+        counted = true;
+    }
+    return SNS_OK;
 }
 
 static int find(search *s, const cli_call *call) {
     const values *v = call->values;
     sns_error err;
-    size_t files;
     if (cli_find_catalog(v->catalog, false, &s->file)) return CLI_FAILED;
-    if (sns_catalog_open(s->file, SNS_CATALOG_READ, &s->catalog, &err) ||
-        sns_catalog_count(s->catalog, &files, &err))
-        return cli_fail(&err);
+    if (sns_catalog_open(s->file, SNS_CATALOG_READ, &s->catalog, &err)) return cli_fail(&err);
     if (cli_find_model(v->model, sns_catalog_model_dir(s->catalog), &s->dir)) return CLI_FAILED;
     if (sns_model_load(s->dir, &s->model, &err) ||
         sns_catalog_check_model(s->catalog, s->model, &err) ||
         sns_session_new(s->model, &s->session, &err))
         return cli_fail(&err);
-    size_t dim = sns_model_dim(s->model);
-    if (!(s->vector = malloc(dim * sizeof *s->vector))) return cli_failf("out of memory");
-    if (!files) cli_note("%s: no pictures in this catalog yet", s->file);
-    for (answer *a = s->answers; a < s->answers + s->count; a++) {
-        if (sns_query_encode(s->model, s->session, &a->query, s->vector, &err) ||
-            look(s, v, a, dim, &err))
-            return cli_fail(&err);
-        if (v->relevant && files && !a->hits.count) cli_note("%s: nothing fits", a->title);
-        print_answer(a, v->json, v->relevant, v->queries != NULL);
-    }
+    s->dim = sns_model_dim(s->model);
+    if (!(s->vectors = malloc(s->count * s->dim * sizeof *s->vectors)))
+        return cli_failf("out of memory");
+    if (encode(s, &err) || look(s, v, &err) || explain(s, &err)) return cli_fail(&err);
+    for (size_t i = 0; i < s->count; i++)
+        print_answer(&s->answers[i], v->json, v->relevant, v->queries != NULL);
     return write_sheets(s, v);
 }
 
@@ -221,7 +261,7 @@ static int run(const cli_call *call) {
     sns_session_free(s.session);
     sns_model_free(s.model);
     sns_catalog_close(s.catalog);
-    free(s.vector);
+    free(s.vectors);
     free(s.file);
     free(s.dir);
     return code;

@@ -169,6 +169,22 @@ quiet
 expect 0 index --json "$work/pictures"
 json_lines new changed removed unreadable moved unchanged
 out_has '"unchanged": 6'
+expect 0 index --verify
+out_has "sound: 6 files"
+expect 0 index --verify --json
+json_lines sound files
+expect 2 index --verify "$work/pictures"
+expect 1 index --verify --catalog "$work/none.db"
+printf 'a dog\n\nred + blue\n' > "$work/two"
+expect 0 search --queries "$work/two" -n 2
+out_has "red + blue"
+[ "$(wc -l < "$out")" = 8 ] || fail "two queries with two pictures each are not 8 lines"
+cp "$work/data/sensus/catalog.db-codes-0" "$work/codes"
+truncate -s 5000 "$work/data/sensus/catalog.db-codes-0"
+expect 1 index --verify
+err_has "--rebuild"
+expect 1 search a dog
+mv "$work/codes" "$work/data/sensus/catalog.db-codes-0"
 echo junk > "$work/pictures/broken.png"
 expect 1 index "$work/pictures"
 err_has "broken.png"
