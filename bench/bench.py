@@ -168,11 +168,10 @@ class Bench:
         return folder
 
     def peer_int8(self, kind):
-        """The peer's dynamic int8, which only its Python package can make: None where that is not installed."""
+        """The peer's dynamic int8; None where it can't be made."""
         path = self.at(f"{kind}-int8.onnx")
         if not os.path.exists(path):
-            python = os.environ.get("BENCH_PYTHON", "/usr/bin/python3")
-            subprocess.run([python, os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"), path],
+            subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"), path],
                            capture_output=True)
         return path if os.path.exists(path) else None
 

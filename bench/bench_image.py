@@ -62,4 +62,5 @@ def main():
             print(f"{os.path.basename(path):23} {'draft' if draft else 'exact':>8} {d:10.2f} {p:10.2f} {d + p:10.2f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

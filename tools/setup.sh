@@ -11,7 +11,7 @@ packages() {
     test) echo libcmocka-dev python3-torch python3-numpy python3-pil python3-regex ;;
     lint) echo clang-format g++ git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
-    bench) echo python3-torch python3-numpy python3-pil python3-faiss libopenblas0-openmp nodejs npm ;;
+    bench) echo python3-torch python3-numpy python3-pil python3-faiss python3-onnx libopenblas0-openmp nodejs npm ;;
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
         python3-fonttools libvips-tools fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf fonts-lato \
         nodejs npm wordnet-base dataset-fashion-mnist ;;

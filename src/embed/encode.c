@@ -1,13 +1,21 @@
-/* encode.c - pictures and texts to unit vectors, in batches whose memory is bounded.
+/* encode.c - pictures and texts to unit vectors.
  *
- * Radford et al. 2021, figure 3: features = tower(input) projected, divided by their L2 norm. */
+ * Radford et al. 2021, figure 3: features = tower(input) projected, divided by their L2 norm.
+ *
+ * Inputs are cut into parts whose activations stay in a core's cache from layer to layer. Where
+ * there are enough of them each thread takes a part through the whole tower; the rest go one after
+ * the other with all threads inside each product. How inputs are cut does not depend on the number
+ * of threads, and so neither do the vectors. */
 #include "base/error.h"
 #include "embed/model_internal.h"
 #include <math.h>
+#include <omp.h>
 
-/* Rows are tokens or patches of all sequences of a batch together. */
-enum { BATCH_IMAGES = 32, BATCH_IMAGE_ROWS = 4096, BATCH_TEXT_ROWS = 2048, BATCH_TEXTS = 512 };
-enum { BATCH_STEM_FLOATS = 1 << 24 };
+/* Rows are tokens or patches of all sequences of a part together; a text may have BATCH_TEXT_ROWS.
+ */
+enum { PART_ROWS = 400, PART_IMAGES = 32, PART_TEXTS = 512, BATCH_TEXT_ROWS = 2048 };
+enum { BATCH_IMAGES = 64 }; /* prepared at once */
+enum { PART_STEM_FLOATS = 1 << 18 };
 
 sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err) {
     *out = NULL;
@@ -24,15 +32,65 @@ sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err
 
 void sns_session_free(sns_session *s) {
     if (!s) return;
+    for (size_t i = 0; i < s->lane_count; i++) sns_tape_free(s->lanes[i]);
+    free((void *)s->lanes);
     sns_tape_free(s->tape);
     free(s);
 }
 
+/* ---- parts ---- */
+
+/* Encode part i on a tape. */
+typedef sns_status part_fn(const sns_session *s, sns_tape *tape, void *job, size_t i,
+                           sns_error *err);
+
+/* A tape for each of n threads. */
+static bool need_lanes(sns_session *s, size_t n) {
+    if (n <= s->lane_count) return true;
+    sns_tape **lanes = realloc((void *)s->lanes, n * sizeof *lanes);
+    if (!lanes) return false;
+    s->lanes = lanes;
+    while (s->lane_count < n) {
+        if (!(lanes[s->lane_count] = sns_tape_new(sns_kernels_get(), false))) return false;
+        s->lane_count++;
+    }
+    return true;
+}
+
+/* The first failure (by index) is reported. */
+static sns_status run_together(sns_session *s, size_t n, part_fn *run, void *job, sns_error *err) {
+    sns_status status = SNS_OK;
+    size_t failed = n;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < n; i++) {
+        sns_error e = {0};
+        sns_status found = run(s, s->lanes[omp_get_thread_num()], job, i, &e);
+        if (!found) continue;
+#pragma omp critical(sns_run_together)
+        if (i < failed) {
+            failed = i;
+            status = found;
+            if (err) *err = e;
+        }
+    }
+    return status;
+}
+
+static sns_status run_parts(sns_session *s, size_t n, part_fn *run, void *job, sns_error *err) {
+    size_t threads = (size_t)omp_get_max_threads();
+    size_t together = threads > 1 ? n / threads * threads : 0;
+    if (together && !need_lanes(s, threads))
+        return sns_fail(err, SNS_NOMEM, "%s: no memory for %zu threads", s->model->dir, threads);
+    sns_status status = together ? run_together(s, together, run, job, err) : SNS_OK;
+    for (size_t i = together; i < n && !status; i++) status = run(s, s->tape, job, i, err);
+    return status;
+}
+
 /* out [n, E] <- features divided by their norms. A norm that is 0 or not finite has no direction.
  */
-static sns_status take_features(const sns_session *s, const sns_tensor *features, size_t n,
-                                float *out, sns_error *err) {
-    sns_status status = sns_tape_status(s->tape, err);
+static sns_status take_features(const sns_session *s, const sns_tape *tape,
+                                const sns_tensor *features, size_t n, float *out, sns_error *err) {
+    sns_status status = sns_tape_status(tape, err);
     if (status) return status;
     size_t E = s->model->config.embed;
     for (size_t i = 0; i < n; i++) {
@@ -46,33 +104,42 @@ static sns_status take_features(const sns_session *s, const sns_tensor *features
     return SNS_OK;
 }
 
-static size_t images_at_once(const sns_model *m) {
+/* ---- pictures ---- */
+
+static size_t images_in_part(const sns_model *m) {
     const sns_clip_config *c = &m->config;
-    size_t G = c->image_px / c->patch_px, fit = BATCH_IMAGE_ROWS / (1 + G * G);
+    size_t G = c->image_px / c->patch_px, fit = PART_ROWS / (1 + G * G);
     if (c->vision_kind == SNS_VISION_RESNET) /* its widest pictures follow the stem */
-        fit = BATCH_STEM_FLOATS / (c->image_px * c->image_px / 4 * c->vision.width);
-    return fit < 1 ? 1 : fit > BATCH_IMAGES ? BATCH_IMAGES : fit;
+        fit = PART_STEM_FLOATS / (c->image_px * c->image_px / 4 * c->vision.width);
+    return fit < 1 ? 1 : fit > PART_IMAGES ? PART_IMAGES : fit;
 }
 
-static sns_status encode_pixel_batch(sns_session *s, const float *pixels, size_t n, float *out,
-                                     sns_error *err) {
-    size_t S = s->model->config.image_px;
-    sns_tape_reset(s->tape);
-    sns_tensor *in = sns_tape_wrap(s->tape, (float *)(uintptr_t)pixels, NULL, 4,
+typedef struct picture_job {
+    const float *pixels;
+    float *out;
+    size_t n, step;
+} picture_job;
+
+static sns_status encode_picture_part(const sns_session *s, sns_tape *tape, void *job, size_t i,
+                                      sns_error *err) {
+    const picture_job *j = job;
+    size_t S = s->model->config.image_px, E = s->model->config.embed, first = i * j->step;
+    size_t n = j->n - first < j->step ? j->n - first : j->step;
+    const float *pixels = j->pixels + first * 3 * S * S;
+    sns_tape_reset(tape);
+    sns_tensor *in = sns_tape_wrap(tape, (float *)(uintptr_t)pixels, NULL, 4,
                                    (const size_t[]){n, 3, S, S});
-    return take_features(s, sns_clip_image_features(s->tape, s->model->clip, in), n, out, err);
+    return take_features(s, tape, sns_clip_image_features(tape, s->model->clip, in), n,
+                         j->out + first * E, err);
 }
 
 sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, float *out,
                              sns_error *err) {
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     sns_status status = sns_model_ready(s->model, SNS_TOWER_IMAGE, err);
-    size_t S = s->model->config.image_px, E = s->model->config.embed;
-    size_t step = images_at_once(s->model);
-    for (size_t i = 0; i < n && !status; i += step)
-        status = encode_pixel_batch(s, pixels + i * 3 * S * S, n - i < step ? n - i : step,
-                                    out + i * E, err);
-    return status;
+    if (status) return status;
+    picture_job j = {pixels, out, n, images_in_part(s->model)};
+    return run_parts(s, (n + j.step - 1) / j.step, encode_picture_part, &j, err);
 }
 
 /* Prepare n pictures in parallel; the first failure (by index) is reported. */
@@ -99,7 +166,7 @@ sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, 
                              sns_error *err) {
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     const sns_model *m = s->model;
-    size_t step = images_at_once(m), size = 3 * m->config.image_px * m->config.image_px;
+    size_t step = BATCH_IMAGES, size = 3 * m->config.image_px * m->config.image_px;
     if (step > n) step = n;
     float *pixels = sns_aligned_alloc(step * size * sizeof *pixels);
     if (!pixels) return sns_fail(err, SNS_NOMEM, "no memory for %zu pictures", step);
@@ -113,48 +180,80 @@ sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, 
     return status;
 }
 
+/* ---- texts ---- */
+
 sns_status sns_encode_tokens(sns_session *s, const uint32_t *ids, const size_t *starts, size_t n,
                              float *out, sns_error *err) {
     sns_status status = sns_model_ready(s->model, SNS_TOWER_TEXT, err);
     if (status) return status;
     sns_tape_reset(s->tape);
-    return take_features(s, sns_clip_text_features(s->tape, s->model->clip, ids, starts, n), n, out,
-                         err);
+    return take_features(
+        s, s->tape, sns_clip_text_features(s->tape, s->model->clip, ids, starts, n), n, out, err);
 }
 
-/* Texts waiting to be encoded together. */
-typedef struct text_batch {
+/* Texts to be encoded together. */
+typedef struct text_part {
     uint32_t ids[BATCH_TEXT_ROWS];
-    size_t starts[BATCH_TEXTS + 1], n;
-} text_batch;
+    size_t starts[PART_TEXTS + 1], n;
+    float *out;
+} text_part;
 
-static sns_status flush_texts(sns_session *s, text_batch *b, float **out, sns_error *err) {
-    if (!b->n) return SNS_OK;
-    sns_status status = sns_encode_tokens(s, b->ids, b->starts, b->n, *out, err);
-    *out += b->n * s->model->config.embed;
-    b->n = 0;
+/* Parts that wait, as many as there are threads. */
+typedef struct text_job {
+    text_part *parts;
+    size_t count, room;
+    float *out; /* of the next text */
+} text_job;
+
+static sns_status encode_text_part(const sns_session *s, sns_tape *tape, void *job, size_t i,
+                                   sns_error *err) {
+    const text_part *p = &((text_job *)job)->parts[i];
+    sns_tape_reset(tape);
+    const sns_tensor *features = sns_clip_text_features(tape, s->model->clip, p->ids, p->starts,
+                                                        p->n);
+    return take_features(s, tape, features, p->n, p->out, err);
+}
+
+static sns_status flush_texts(sns_session *s, text_job *j, sns_error *err) {
+    sns_status status = run_parts(s, j->count, encode_text_part, j, err);
+    j->count = 0;
     return status;
 }
 
-static sns_status encode_texts(sns_session *s, text_batch *b, const char *const *texts, size_t n,
-                               float *out, sns_error *err) {
+/* A part that takes one more text; what waits is encoded first when all are full. */
+static sns_status open_part(sns_session *s, text_job *j, size_t most, size_t rows, text_part **out,
+                            sns_error *err) {
+    text_part *p = j->count ? &j->parts[j->count - 1] : NULL;
+    size_t used = p ? p->starts[p->n] : 0;
+    if (!p || p->n == most || used >= PART_ROWS || BATCH_TEXT_ROWS - used < rows) {
+        sns_status status = j->count == j->room ? flush_texts(s, j, err) : SNS_OK;
+        if (status) return status;
+        p = &j->parts[j->count++];
+        p->n = p->starts[0] = 0;
+        p->out = j->out;
+    }
+    *out = p;
+    return SNS_OK;
+}
+
+static sns_status encode_texts(sns_session *s, text_job *j, const char *const *texts, size_t n,
+                               sns_error *err) {
     const sns_model *m = s->model;
-    size_t room = m->config.context < BATCH_TEXT_ROWS ? m->config.context : BATCH_TEXT_ROWS;
-    size_t most = BATCH_TEXTS;
+    size_t rows = m->config.context < BATCH_TEXT_ROWS ? m->config.context : BATCH_TEXT_ROWS;
+    size_t most = PART_TEXTS, count = 0;
     if (m->config.text_kind == SNS_TEXT_SIGLIP) /* every text is padded to the context */
-        most = m->config.context < BATCH_TEXT_ROWS ? BATCH_TEXT_ROWS / m->config.context : 1;
+        most = m->config.context < PART_ROWS ? PART_ROWS / m->config.context : 1;
     sns_status status = SNS_OK;
     for (size_t i = 0; i < n && !status; i++) {
-        if (b->n == most || BATCH_TEXT_ROWS - b->starts[b->n] < room) {
-            status = flush_texts(s, b, &out, err);
-            if (status) return status;
-        }
-        size_t begin = b->starts[b->n], count = 0; /* starts[0] stays 0 */
-        status = sns_tokenizer_encode(m->tokenizer, texts[i], strlen(texts[i]), room,
-                                      b->ids + begin, &count, err);
-        b->starts[++b->n] = begin + count;
+        text_part *p;
+        if ((status = open_part(s, j, most, rows, &p, err))) break;
+        size_t begin = p->starts[p->n];
+        status = sns_tokenizer_encode(m->tokenizer, texts[i], strlen(texts[i]), rows,
+                                      p->ids + begin, &count, err);
+        p->starts[++p->n] = begin + count;
+        j->out += m->config.embed;
     }
-    return status ? status : flush_texts(s, b, &out, err);
+    return status ? status : flush_texts(s, j, err);
 }
 
 sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, float *out,
@@ -163,9 +262,12 @@ sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, 
     if (!s->model->tokenizer)
         return sns_fail(err, SNS_MISSING, "%s: no tokenizer.json nor vocab.json: it reads no text",
                         s->model->dir);
-    text_batch *b = calloc(1, sizeof *b);
-    if (!b) return sns_fail(err, SNS_NOMEM, "no memory for texts");
-    sns_status status = encode_texts(s, b, texts, n, out, err);
-    free(b);
+    sns_status status = sns_model_ready(s->model, SNS_TOWER_TEXT, err);
+    if (status) return status;
+    text_job j = {.room = (size_t)omp_get_max_threads(), .out = out};
+    j.parts = malloc(j.room * sizeof *j.parts);
+    if (!j.parts) return sns_fail(err, SNS_NOMEM, "no memory for texts");
+    status = encode_texts(s, &j, texts, n, err);
+    free(j.parts);
     return status;
 }

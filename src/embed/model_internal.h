@@ -36,6 +36,8 @@ struct sns_model {
 struct sns_session {
     sns_model *model;
     sns_tape *tape;
+    sns_tape **lanes; /* [lane_count], one for each thread that encodes a part of its own */
+    size_t lane_count;
 };
 
 /* Make a tower's parameters usable. Errors: SNS_NOMEM, SNS_FORMAT (NaN or infinity in a tensor),

@@ -343,18 +343,25 @@ typedef struct product {
     float *y;
 } product;
 
-/* One row of a block to y, which may hold the residual. */
+/* One row of a block, in `row` or as sums, to y, which may hold the residual. */
 static void finish_row(const product *c, const panel *of, size_t m, float *row,
                        const int32_t *sums) {
     const sns_kernels *k = sns_kernels_get();
     size_t at = m * c->w->N + of->first, n = of->cols;
+    float *y = c->y + at;
+    bool in_place = c->residual == c->y, direct = sums && !in_place;
+    if (direct) row = y;
     if (sums) {
         k->f32_from_s32(row, sums, c->w->sum + of->first, c->in.zero[m], c->in.scale[m],
                         c->w->scale + of->first, c->bias ? c->bias + of->first : NULL, n);
         if (c->act != SNS_ACT_NONE) k->act_forward(c->act, row, row, n);
     }
-    if (c->residual) k->add(row, c->residual + at, n);
-    memcpy(c->y + at, row, n * sizeof *row);
+    if (in_place) {
+        k->add(y, row, n);
+        return;
+    }
+    if (!direct) memcpy(y, row, n * sizeof *row);
+    if (c->residual) k->add(y, c->residual + at, n);
 }
 
 static void finish_block(const product *c, const panel *of, size_t first, size_t rows,
