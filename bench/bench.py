@@ -148,50 +148,76 @@ class Bench:
             raise Absent("python3-torch is not installed")
         return {**self.env, "LD_LIBRARY_PATH": OPENBLAS}
 
-    def need_onnx(self):
+    def need_onnx(self, name):
+        """The graphs NAME-image.onnx and NAME-text.onnx of a model."""
         if not os.path.isdir(os.path.join(os.environ.get("NODE_PATH", ""), "onnxruntime-node")):
             raise Absent("onnxruntime-node is not installed")
         self.need_model()
-        if all(os.path.exists(self.at(f"{kind}.onnx")) for kind in ("image", "text")):
+        if all(os.path.exists(self.at(f"{name}-{kind}.onnx")) for kind in ("image", "text")):
             return
-        r = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/export_onnx.py"), self.at("model"),
-                            self.data], env={**os.environ, **self.torch_env()}, capture_output=True, text=True)
+        r = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/export_onnx.py"), self.at(name),
+                            self.at(name)], env={**os.environ, **self.torch_env()}, capture_output=True, text=True)
         if r.returncode:
             raise Absent("export to ONNX failed: " + (r.stderr.strip().splitlines() or ["no message"])[-1])
 
-    def narrow_model(self, numbers):
-        """The model's folder in bf16 or int8."""
-        folder = self.at(f"model-{numbers}")
+    def narrow_model(self, name, numbers):
+        """The model's folder, in bf16 or int8 where that is wanted."""
+        if numbers == "f32":
+            return self.at(name)
+        folder = self.at(f"{name}-{numbers}")
         if not os.path.exists(os.path.join(folder, "model.safetensors")):
-            subprocess.run([os.path.join(self.options.build, "cli", "sensus"), "model", "quantize", self.at("model"),
+            subprocess.run([os.path.join(self.options.build, "cli", "sensus"), "model", "quantize", self.at(name),
                             "-o", folder, "--type", numbers], check=True, stdout=subprocess.DEVNULL)
         return folder
 
-    def peer_int8(self, kind):
-        """The peer's dynamic int8; None where it can't be made."""
-        path = self.at(f"{kind}-int8.onnx")
-        if not os.path.exists(path):
-            subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/quantize_onnx.py"), self.at(f"{kind}.onnx"), path],
+    def peer_graph(self, name, kind, numbers):
+        """The peer's graph: int8 beside int8 where it can be made, else f32; -> path, what it is."""
+        path = self.at(f"{name}-{kind}.onnx")
+        if numbers != "int8":
+            return path, "f32"
+        narrow = self.at(f"{name}-{kind}-int8.onnx")
+        if not os.path.exists(narrow):
+            subprocess.run(["/usr/bin/python3", os.path.join(HERE, "peers/quantize_onnx.py"), path, narrow],
                            capture_output=True)
-        return path if os.path.exists(path) else None
+        return (narrow, "int8") if os.path.exists(narrow) else (path, "f32")
 
-    def encode(self, kind, batch, tokens=77, times=1, numbers="f32"):
+    def encode(self, kind, batch, tokens=77, times=1, numbers="f32", name="model", threads=None):
         """The same weights and inputs by sensus and by ONNX Runtime; their vectors must agree."""
-        self.need_onnx()
-        graph = self.peer_int8(kind) if numbers == "int8" else None
-        peer = {} if numbers == "f32" else {"peer": "ONNX Runtime int8" if graph else "ONNX Runtime f32"}
-        limit = 0.98 if graph else {"f32": 0.9999, "bf16": 0.9995, "int8": 0.995}[numbers]
-        graph = graph or self.at(f"{kind}.onnx")
-        folder = self.at("model") if numbers == "f32" else self.narrow_model(numbers)
+        threads = threads or self.options.threads
+        self.need_onnx(name)
+        graph, theirs_is = self.peer_graph(name, kind, numbers)
+        limit = 0.98 if theirs_is == "int8" else {"f32": 0.9999, "bf16": 0.9995, "int8": 0.995}[numbers]
         ours_in, theirs_in = ("pixels.f32",) * 2 if kind == "image" else (f"text{tokens}.txt", f"text{tokens}.i64")
-        ours = Worker("sensus", [self.tool("bench_encode"), folder, kind, self.at(ours_in), str(batch)], self.env)
+        ours = Worker("sensus", [self.tool("bench_encode"), self.narrow_model(name, numbers), kind, self.at(ours_in),
+                                 str(batch)], {"OMP_NUM_THREADS": str(threads)})
         theirs = Worker("ONNX Runtime", ["node", os.path.join(HERE, "peers/ort_worker.js"), graph, kind,
-                                         self.at(theirs_in), str(batch), str(self.options.threads)], {})
+                                         self.at(theirs_in), str(batch), str(threads)], {})
         try:
             cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
             if not cosine > limit:
                 raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
-            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch, **peer}
+            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch,
+                    "peer": f"ONNX Runtime {theirs_is}"}
+        finally:
+            ours.close()
+            theirs.close()
+
+    def pipeline(self, picture, numbers, mode):
+        """Files to vectors: reading, decoding, resizing and encoding side by side."""
+        self.need_onnx("model")
+        self.need_pictures()
+        n = {"12mp": 32, "vga": 128}[picture] // (4 if self.options.quick else 1)
+        path = self.at(picture + ".jpg")
+        graph, theirs_is = self.peer_graph("model", "image", numbers)
+        ours = Worker("sensus", [self.tool("bench_pipeline"), self.narrow_model("model", numbers), path, str(n)], self.env)
+        theirs = Worker("Pillow", ["/usr/bin/python3", os.path.join(HERE, "peers/pillow_ort_worker.py"), graph, path,
+                                   str(n), str(self.options.threads), mode], {})
+        try:
+            cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
+            if not cosine > 0.97:
+                raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
+            return {**in_turn(ours, theirs, 3, 1), "lowest_cosine": cosine, "pictures": n,
+                    "peer": f"Pillow{' (draft)' * (mode == 'draft')} + ONNX Runtime {theirs_is}"}
         finally:
             ours.close()
             theirs.close()
@@ -299,8 +325,7 @@ class Bench:
             raise Absent("npm's sqlite-vec is not installed")
         return path
 
-    def pictures(self):
-        """Files to the model's input by sensus and by Pillow: rows of "name mode decode prepare sum"."""
+    def need_pictures(self):
         for name in ("vga.jpg", "12mp.jpg"):
             if not os.path.exists(self.at(name)):
                 os.makedirs(self.data, exist_ok=True)
@@ -308,6 +333,10 @@ class Bench:
                                       capture_output=True)
                 if made.returncode:
                     raise Absent("python3-pil or python3-numpy is not installed")
+
+    def pictures(self):
+        """Files to the model's input by sensus and by Pillow: rows of "name mode decode prepare sum"."""
+        self.need_pictures()
         files = [self.at("vga.jpg"), self.at("12mp.jpg")]
         sums = {}
         for _ in range(2 if self.options.quick else 4):
@@ -400,14 +429,36 @@ def show(line):
             f" {line['sensus_ms']['median']:.1f} / {line['peer_ms']['median']:.1f} ms{cpu}{memory}")
 
 
-def narrow_lines(b, T):
-    """bf16 beside the peer's f32, int8 beside its dynamic int8 or, where there is none, its f32."""
-    for numbers in ("bf16", "int8"):
-        for kind, batch, times in (("image", 32, 1), ("image", 1, 5), ("text", 32, 1)):
-            line = f"{kind}{'77' * (kind == 'text')}-{batch}"
-            title = f"{kind} encode, {numbers}, {'77 tokens, ' * (kind == 'text')}B={batch}, {T}"
-            b.attempt(f"{line}-{numbers}", title, "ONNX Runtime", None,
-                      lambda k=kind, n=batch, t=times, x=numbers: b.encode(k, n, times=t, numbers=x))
+def encode_lines(b, T):
+    """f32 and bf16 beside the peer's f32, int8 beside its dynamic int8; targets for each in this order."""
+    ort, kinds = "ONNX Runtime", ("f32", "bf16", "int8")
+
+    def line(key, title, targets, measure):
+        for numbers, target in zip(kinds, targets):
+            b.attempt(f"{key}-{numbers}", f"{title}, {numbers}, {'1 thread' if '-1t' in key else T}", ort, target,
+                      lambda numbers=numbers: measure(numbers))
+
+    line("image-1-1t", "image, B=1", (1.15, 2.2, 1.5), lambda n: b.encode("image", 1, times=5, numbers=n, threads=1))
+    line("image-32", "image, B=32", (1.1, 1.95, 1.6), lambda n: b.encode("image", 32, numbers=n))
+    line("text77-1-1t", "text of 77, B=1", (1.15, 2.2, 1.5), lambda n: b.encode("text", 1, times=8, numbers=n, threads=1))
+    line("text77-32", "text of 77, B=32", (1.1, 1.95, 1.6), lambda n: b.encode("text", 32, numbers=n))
+    line("text10-32", "text of 10 (peer 77), B=32", (None, 6, None),
+         lambda n: b.encode("text", 32, 10, times=4, numbers=n))
+    line("tiny-image-1-1t", "TinyCLIP image, B=1", (1.15, None, 2),
+         lambda n: b.encode("image", 1, times=8, numbers=n, name="model-tiny", threads=1))
+    line("tiny-image-32", "TinyCLIP image, B=32", (None,) * 3,
+         lambda n: b.encode("image", 32, numbers=n, name="model-tiny"))
+
+
+def pipeline_lines(b, T):
+    """Whole pictures: decoding counts too."""
+    for picture, title, target in (("12mp", "12 MP JPEGs", 3), ("vga", "640 x 480 JPEGs", 2)):
+        for numbers in ("f32", "int8"):
+            b.attempt(f"pipeline-{picture}-{numbers}", f"{title} to vectors, {numbers}, {T}", "Pillow + ONNX Runtime",
+                      target if numbers == "int8" else None,
+                      lambda p=picture, n=numbers: b.pipeline(p, n, "plain"))
+    b.attempt("pipeline-12mp-draft", f"12 MP JPEGs to vectors, int8, peer shrinks, {T}", "Pillow + ONNX Runtime", None,
+              lambda: b.pipeline("12mp", "int8", "draft"))
 
 
 def train_lines(b, T):
@@ -448,19 +499,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="at most three minutes; training with B=8")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", help="for the search line")
-    parser.add_argument("--only", help="lines whose key starts so: image,text,train,search,scan,picture,kernel")
+    parser.add_argument("--only", help="lines whose key starts so: image,text,tiny,pipeline,train,search,scan,picture,kernel")
     options = parser.parse_args()
     b, T = Bench(options), f"{options.threads} thread" + "s" * (options.threads > 1)
-    print(f"ViT-B/32 geometry in f32, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
-    ort = "ONNX Runtime"
-    b.attempt("image-32", f"image encode, B=32, {T}", ort, 1.0, lambda: b.encode("image", 32))
-    b.attempt("image-1", f"image encode, B=1, {T}", ort, None, lambda: b.encode("image", 1, times=5))
-    b.attempt("text10-32", f"text encode, 10 tokens (peer 77), B=32, {T}", ort, 3.0,
-              lambda: b.encode("text", 32, 10, times=2))
-    b.attempt("text10-1", f"text encode, 10 tokens (peer 77), B=1, {T}", ort, None,
-              lambda: b.encode("text", 1, 10, times=5))
-    b.attempt("text77-32", f"text encode, 77 tokens, B=32, {T}", ort, None, lambda: b.encode("text", 32, 77))
-    narrow_lines(b, T)
+    print(f"ViT-B/32 geometry unless said, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
+    encode_lines(b, T)
+    pipeline_lines(b, T)
     train_lines(b, T)
     b.attempt("search", "sensus search, process start to end", None, None, b.search)
     search_lines(b, T)

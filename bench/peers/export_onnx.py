@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Both towers of a model folder as ONNX files: export_onnx.py MODEL_DIR OUT_DIR (image.onnx, text.onnx)."""
+"""Both towers of a model folder as ONNX files: export_onnx.py MODEL_DIR PREFIX (PREFIX-image.onnx, PREFIX-text.onnx)."""
 import os
 import sys
 
@@ -17,5 +17,5 @@ def export(tower, example, name, path):
 
 
 image, text, _ = clip_torch.load(sys.argv[1])
-export(image, torch.zeros(2, 3, 224, 224), "pixels", os.path.join(sys.argv[2], "image.onnx"))
-export(text, torch.full((2, 77), text.end), "ids", os.path.join(sys.argv[2], "text.onnx"))
+export(image, torch.zeros(2, 3, 224, 224), "pixels", sys.argv[2] + "-image.onnx")
+export(text, torch.full((2, 77), text.end), "ids", sys.argv[2] + "-text.onnx")
