@@ -1,11 +1,11 @@
-/* embed.h - many picture files to unit vectors: decoding in parallel with encoding. */
+/* embed.h - many picture files to unit vectors: decoding and encoding side by side. */
 #ifndef SENSUS_EMBED_H
 #define SENSUS_EMBED_H
 #include <sensus/model.h>
 
 typedef struct sns_embed_options {
-    size_t threads;    /* that decode and prepare; 0: one for each processor */
-    size_t batch;      /* pictures encoded at once; 0: 32; at most 1024 */
+    size_t threads;    /* that decode and encode, at most 256; 0: one for each processor */
+    size_t batch;      /* pictures that a thread encodes at once; 0: 8; at most 1024 */
     int exact;         /* nonzero: never shrink while decoding (image.h) */
     size_t max_pixels; /* refuse larger pictures; 0: image.h's default */
     const int *cancel; /* NULL, or a flag: soon after it becomes nonzero (set by any thread or a
@@ -31,7 +31,7 @@ typedef struct sns_embed_result {
 typedef sns_status sns_embed_fn(void *user, const sns_embed_result *result);
 
 /* Decode, prepare and encode n pictures. A file that can't be read is reported to the callback and
- * the work goes on. Memory does not grow with n: at most 2 * batch + threads pictures are held.
+ * the work goes on. Memory does not grow with n: at most 3 * batch + threads pictures are held.
  * The vector of a picture does not depend on its neighbours beyond rounding (1e-6), nor on threads.
  *   paths    n paths; borrowed for the call
  *   options  NULL: all defaults
@@ -63,7 +63,7 @@ typedef struct sns_embed_source {
 } sns_embed_source;
 
 /* sns_embed_files for pictures whose number is not known beforehand: they are taken from the source
- * as the work goes on, at most 2 * batch + threads ahead of the callback. Their bytes are freed
+ * as the work goes on, at most 3 * batch + threads ahead of the callback. Their bytes are freed
  * when they are decoded, unless keep_bytes. Errors: also what `next` returned. */
 SNS_API sns_status sns_embed_stream(const sns_model *model, const sns_embed_source *source,
                                     const sns_embed_options *options, sns_embed_fn *callback,

@@ -3,7 +3,10 @@
 #define SNS_EMBED_PIPELINE_H
 #include <sensus/embed.h>
 
-/* What turns pictures into vectors. prepare is called by many threads at once, encode by one. */
+enum { SNS_PIPELINE_THREADS = 256 };
+
+/* What turns pictures into vectors. Both functions are called by many threads at once, encode with
+ * a number of the thread (lane) below SNS_PIPELINE_THREADS. */
 typedef struct sns_encoder {
     void *user;
     size_t target_px; /* side that pictures are scaled to */
@@ -11,7 +14,8 @@ typedef struct sns_encoder {
     size_t dim;       /* floats of one vector */
     sns_status (*prepare)(void *user, const sns_image *image, float *out, sns_error *err);
     /* in [n, pixels] -> out [n, dim] */
-    sns_status (*encode)(void *user, const float *in, size_t n, float *out, sns_error *err);
+    sns_status (*encode)(void *user, size_t lane, const float *in, size_t n, float *out,
+                         sns_error *err);
 } sns_encoder;
 
 /* See sns_embed_stream. most: how many pictures there are at most; 0: unknown. */
