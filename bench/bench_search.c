@@ -1,15 +1,17 @@
 /* bench_search.c - the exact search of a catalog's vectors, in turn with peers (bench_turns.h).
  *
- *   bench_search make  BASE N DIM     N vectors in groups, and 64 queries BASE-queries.f32 like
- * them bench_search make  BASE N MODEL   N texts of random tokens as MODEL encodes them, and 64
- * queries bench_search scan  BASE N DIM Q   the 10 nearest of Q queries; the result is their slots
- *   bench_search whole BASE N DIM Q   the same by comparing every vector in f32
- *   bench_search read  BASE N DIM Q   reading the bytes that scan reads, and nothing else
+ *   bench_search make    BASE N DIM     N vectors in groups, and 64 queries BASE-queries.f32
+ *   bench_search make    BASE N MODEL   N texts of random letters as MODEL encodes them, and
+ * queries bench_search catalog FILE N MODEL   a catalog of N files that are not there, with such
+ * vectors bench_search scan    BASE N DIM Q   the 10 nearest of Q queries; the result is their
+ * slots bench_search whole   BASE N DIM Q   the same by comparing every vector in f32 bench_search
+ * read    BASE N DIM Q   reading the bytes that scan reads, and nothing else
  *
  * Groups: as embeddings lie, not as noise does: 2000 centres, noise of 64 dimensions and a little
  * of all. The files are those of a catalog; rows start at byte 4096 of BASE-vectors-0. */
 #include "bench_turns.h"
 #include "base/rng.h"
+#include "catalog/slots.h"
 #include "catalog/vector_scan.h"
 #include "kernel/kernel.h"
 #include <math.h>
@@ -140,6 +142,55 @@ static int make_encoded(const char *base, size_t N, const char *dir) {
     return code;
 }
 
+/* Rows of the tables of a catalog, and their vectors, in one transaction. */
+static sns_status fill_catalog(sns_catalog *c, size_t N, const source *s, const char *dir,
+                               sns_error *err) {
+    sqlite3_stmt *content = NULL, *file = NULL;
+    float *rows = malloc(PART * s->dim * sizeof *rows);
+    sns_status status = rows ? sns_store_exec(c, "BEGIN IMMEDIATE", err) : SNS_NOMEM;
+    if (!status) status = sns_store_set_model(c, s->model, dir, err);
+    if (!status) status = sns_store_prepare(c, "INSERT INTO vectors VALUES(?, ?)", &content, err);
+    if (!status)
+        status = sns_store_prepare(c, "INSERT INTO files VALUES(?, 1, 1, ?, NULL)", &file, err);
+    for (size_t i = 0; i < N && !status; i++) {
+        int64_t id;
+        char path[64];
+        if (i % PART == 0 && !some_rows(s, i, N - i < PART ? N - i : PART, rows)) break;
+        if ((status = sns_slots_add(c, rows + i % PART * s->dim, &id, err))) break;
+        sqlite3_bind_int64(content, 1, id);
+        sqlite3_bind_blob(content, 2, &id, sizeof id, SQLITE_TRANSIENT);
+        snprintf(path, sizeof path, "/pictures/%07zu.jpg", i);
+        sqlite3_bind_text(file, 1, path, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_int64(file, 2, id);
+        if (sqlite3_step(content) != SQLITE_DONE || sqlite3_step(file) != SQLITE_DONE)
+            status = sns_store_fail(c, err);
+        sqlite3_reset(content);
+        sqlite3_reset(file);
+    }
+    sqlite3_finalize(content);
+    sqlite3_finalize(file);
+    free(rows);
+    if (!status) status = sns_slots_commit(c, err);
+    return status ? status : sns_store_exec(c, "COMMIT", err);
+}
+
+static int make_catalog(const char *path, size_t N, const char *dir) {
+    sns_error err = {0};
+    sns_catalog *c = NULL;
+    source s = {0};
+    sns_status status = sns_model_load(dir, &s.model, &err);
+    if (!status) status = sns_catalog_open(path, SNS_CATALOG_WRITE, &c, &err);
+    if (!status) status = sns_catalog_rebuild(c, &err);
+    if (!status) {
+        s.dim = sns_model_dim(s.model);
+        status = fill_catalog(c, N, &s, dir, &err);
+    }
+    if (status) fprintf(stderr, "bench_search: %s\n", err.message);
+    sns_catalog_close(c);
+    sns_model_free(s.model);
+    return status != SNS_OK;
+}
+
 /* ---- searching ---- */
 
 typedef struct searching {
@@ -231,6 +282,7 @@ int main(int argc, char **argv) {
     size_t N = strtoul(argv[3], NULL, 10), dim = strtoul(argv[4], NULL, 10);
     if (!strcmp(argv[1], "make"))
         return dim ? make_grouped(argv[2], N, dim) : make_encoded(argv[2], N, argv[4]);
+    if (!strcmp(argv[1], "catalog")) return make_catalog(argv[2], N, argv[4]);
     size_t Q = argc > 5 ? strtoul(argv[5], NULL, 10) : 1;
     bool (*run)(void *) = !strcmp(argv[1], "scan")    ? run_scan
                           : !strcmp(argv[1], "whole") ? run_whole

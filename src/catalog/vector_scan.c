@@ -25,6 +25,7 @@
 
 enum {
     CHUNK_BLOCKS = 16, /* what a thread takes at a time */
+    MIN_CHUNKS = 4,    /* that are worth another thread */
     FIRST_ROOM = 1024  /* candidates */
 };
 static const float Z = 6, TRUST = 4.75f;
@@ -303,7 +304,8 @@ sns_status sns_vector_scan(const sns_vector_file *v, const uint64_t *removed, co
     if (!Q || !n || !v->count) return SNS_OK;
     scan s = {.v = v, .removed = removed, .Q = Q, .n = n < v->count ? n : v->count};
     s.threads = (size_t)omp_get_max_threads();
-    if (s.threads > count_chunks(v)) s.threads = count_chunks(v);
+    if (s.threads > count_chunks(v) / MIN_CHUNKS) s.threads = count_chunks(v) / MIN_CHUNKS;
+    if (!s.threads) s.threads = 1;
     coded *coding = calloc(Q, sizeof *coding);
     int16_t *numbers = sns_aligned_calloc(Q * v->width * sizeof *numbers);
     bool *trusted = calloc(Q, sizeof *trusted);

@@ -4,6 +4,7 @@
 #include "base/parts.h"
 #include "base/strbuf.h"
 #include "kernel/gemm.h"
+#include "media/image_vips.h"
 #include <jansson.h>
 #include <omp.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -11,7 +12,6 @@
 #include <sensus/version.h>
 #include <sqlite3.h>
 #include <utf8proc.h>
-#include <vips/vips.h>
 
 const char *sns_version(void) {
     return SNS_VERSION;
@@ -26,8 +26,12 @@ sns_status sns_version_describe(char **text, sns_error *err) {
     sns_strbuf_printf(&b, "kernels    %s, %d threads\n", sns_kernels_get()->name,
                       omp_get_max_threads());
     sns_strbuf_printf(&b, "matrices   %s\n", matrices);
-    sns_strbuf_printf(&b, "pictures   libvips %d.%d.%d\n", vips_version(0), vips_version(1),
-                      vips_version(2));
+    sns_error no_pictures;
+    if (sns_vips_start(&no_pictures))
+        sns_strbuf_printf(&b, "pictures   none (%s)\n", no_pictures.message);
+    else
+        sns_strbuf_printf(&b, "pictures   libvips %d.%d.%d\n", sns_vips.version(0),
+                          sns_vips.version(1), sns_vips.version(2));
     sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());
     sns_strbuf_printf(&b, "text       utf8proc %s, PCRE2 %s, jansson %s\n", utf8proc_version(),
                       pcre, jansson_version_str());

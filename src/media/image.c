@@ -27,7 +27,7 @@ static const char *const too_big = "%s: %s picture of %d x %d pixels, more than 
 
 static sns_status check_size(const sns_source *src, VipsImage *image, size_t max_pixels,
                              sns_error *err) {
-    int w = vips_image_get_width(image), h = vips_image_get_height(image);
+    int w = sns_vips.image_get_width(image), h = sns_vips.image_get_height(image);
     if (w <= 0 || h <= 0) return sns_fail(err, SNS_FORMAT, "%s: an empty picture", src->name);
     if ((size_t)w > max_pixels / (size_t)h)
         return sns_fail(err, SNS_LIMIT, too_big, src->name, sns_kind_name(src->kind), w, h,
@@ -39,16 +39,16 @@ static sns_status check_size(const sns_source *src, VipsImage *image, size_t max
 static sns_status check_bitmap(const sns_source *src, VipsImage *image, sns_error *err) {
     enum { SHORTEST_HEADER = 7 }; /* "P4\n1 1\n" */
     if (src->kind != SNS_KIND_PPM || src->bytes[1] != '4') return SNS_OK;
-    size_t row = ((size_t)vips_image_get_width(image) + 7) / 8;
+    size_t row = ((size_t)sns_vips.image_get_width(image) + 7) / 8;
     if (src->size >= SHORTEST_HEADER &&
-        (src->size - SHORTEST_HEADER) / row >= (size_t)vips_image_get_height(image))
+        (src->size - SHORTEST_HEADER) / row >= (size_t)sns_vips.image_get_height(image))
         return SNS_OK;
     return sns_fail(err, SNS_FORMAT, "%s: truncated bitmap", src->name);
 }
 
 /* The largest of 1, 2, 4, 8 that leaves the shorter side at least twice the target. */
 static int shrink_for(VipsImage *image, size_t target_px) {
-    int w = vips_image_get_width(image), h = vips_image_get_height(image);
+    int w = sns_vips.image_get_width(image), h = sns_vips.image_get_height(image);
     size_t shorter = (size_t)(w < h ? w : h);
     int shrink = 1;
     while (shrink < 8 && shorter / (size_t)(shrink * 2) / 2 >= target_px) shrink *= 2;
@@ -59,7 +59,7 @@ static int shrink_for(VipsImage *image, size_t target_px) {
  * not below its natural size when exact, and not above the limits of the renderer or the caller. */
 static double svg_scale(VipsImage *image, const sns_image_options *o, size_t max_pixels) {
     const double max_side = 32000;
-    double w = vips_image_get_width(image), h = vips_image_get_height(image);
+    double w = sns_vips.image_get_width(image), h = sns_vips.image_get_height(image);
     double shorter = w < h ? w : h, longer = w < h ? h : w;
     double scale = o->target_px ? 2 * (double)o->target_px / shorter : 1;
     if (o->exact && scale < 1) scale = 1;
@@ -72,7 +72,8 @@ static double svg_scale(VipsImage *image, const sns_image_options *o, size_t max
 /* By how much rows are averaged as they come, so that a very large picture whose decoder can't
  * shrink is never held whole. */
 static size_t row_shrink(VipsImage *image, const sns_image_options *o) {
-    size_t pixels = (size_t)vips_image_get_width(image) * (size_t)vips_image_get_height(image);
+    size_t pixels = (size_t)sns_vips.image_get_width(image) *
+                    (size_t)sns_vips.image_get_height(image);
     return !o->target_px || o->exact || pixels <= held_pixels
                ? 1
                : (size_t)shrink_for(image, o->target_px);
@@ -149,7 +150,7 @@ static sns_status decode(const sns_source *src, const sns_image_options *o, sns_
     VipsImage *image = NULL;
     sns_status s = open_fitting(src, o, &image, err);
     if (s) return s;
-    int orientation = vips_image_get_orientation(image);
+    int orientation = sns_vips.image_get_orientation(image);
     s = sns_vips_to_srgb(src, &image, err);
     if (!s) {
         sns_image result;

@@ -55,16 +55,16 @@ static void take_row(rows *r, const uint8_t *in, int bands) {
 }
 
 static sns_status pull(const sns_source *src, VipsImage *image, rows *r, sns_error *err) {
-    int h = vips_image_get_height(image), bands = vips_image_get_bands(image);
-    if (vips_image_pio_input(image)) return sns_vips_fail(src, err);
-    VipsRegion *region = vips_region_new(image);
+    int h = sns_vips.image_get_height(image), bands = sns_vips.image_get_bands(image);
+    if (sns_vips.image_pio_input(image)) return sns_vips_fail(src, err);
+    VipsRegion *region = sns_vips.region_new(image);
     if (!region) return sns_vips_fail(src, err);
     sns_status s = SNS_OK;
     for (int y = 0; !s && y < h; y += STRIP_ROWS) {
         VipsRect rect = {0, y, (int)r->width, h - y < STRIP_ROWS ? h - y : STRIP_ROWS};
-        if (vips_region_prepare(region, &rect)) s = sns_vips_fail(src, err);
+        if (sns_vips.region_prepare(region, &rect)) s = sns_vips_fail(src, err);
         for (int i = 0; i < rect.height && !s; i++)
-            take_row(r, VIPS_REGION_ADDR(region, 0, y + i), bands);
+            take_row(r, region->data + (y + i - region->valid.top) * region->bpl, bands);
     }
     if (!s) emit(r);
     g_object_unref(region);
@@ -73,7 +73,8 @@ static sns_status pull(const sns_source *src, VipsImage *image, rows *r, sns_err
 
 sns_status sns_rows_pull(const sns_source *src, VipsImage *image, size_t shrink, sns_image *out,
                          sns_error *err) {
-    size_t w = (size_t)vips_image_get_width(image), h = (size_t)vips_image_get_height(image);
+    size_t w = (size_t)sns_vips.image_get_width(image),
+           h = (size_t)sns_vips.image_get_height(image);
     rows r = {.width = w, .shrink = shrink, .out_width = (w + shrink - 1) / shrink};
     *out = (sns_image){.width_px = r.out_width, .height_px = (h + shrink - 1) / shrink};
     out->rgb = r.next = malloc(out->width_px * out->height_px * 3);

@@ -9,9 +9,9 @@ enum { MAX_THUMBNAIL_PX = 4096, JPEG_QUALITY = 85 };
 
 /* libvips's view of our rows; they must outlive it. */
 static VipsImage *view_of(const sns_image *image) {
-    return vips_image_new_from_memory(image->rgb, image->width_px * image->height_px * 3,
-                                      (int)image->width_px, (int)image->height_px, 3,
-                                      VIPS_FORMAT_UCHAR);
+    return sns_vips.image_new_from_memory(image->rgb, image->width_px * image->height_px * 3,
+                                          (int)image->width_px, (int)image->height_px, 3,
+                                          VIPS_FORMAT_UCHAR);
 }
 
 static sns_status give_bytes(const char *name, void *from, size_t n, uint8_t **bytes, size_t *size,
@@ -30,14 +30,14 @@ static sns_status encode_thumbnail(const char *path, const sns_image *image, siz
     VipsImage *view = view_of(image), *small = NULL, *rgb = NULL;
     void *encoded = NULL;
     size_t n = 0;
-    bool ok = view && !vips_resize(view, &small, scale, NULL) &&
-              !vips_copy(small, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
-              !vips_jpegsave_buffer(rgb, &encoded, &n, "Q", JPEG_QUALITY, "strip", TRUE, NULL);
+    bool ok = view && !sns_vips.resize(view, &small, scale, NULL) &&
+              !sns_vips.copy(small, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
+              !sns_vips.jpegsave_buffer(rgb, &encoded, &n, "Q", JPEG_QUALITY, "strip", TRUE, NULL);
     sns_status s = SNS_OK;
     if (ok) {
         s = give_bytes(path, encoded, n, bytes, size, err);
     } else {
-        vips_error_clear();
+        sns_vips.error_clear();
         s = sns_fail(err, SNS_INTERNAL, "%s: the thumbnail cannot be made", path);
     }
     g_free(encoded);
@@ -75,11 +75,11 @@ sns_status sns_image_encode_jpeg(const sns_image *image, int quality, const char
     VipsImage *view = view_of(image), *rgb = NULL;
     void *encoded = NULL;
     size_t n = 0;
-    if (view && !vips_copy(view, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
-        !vips_jpegsave_buffer(rgb, &encoded, &n, "Q", quality, "strip", TRUE, NULL)) {
+    if (view && !sns_vips.copy(view, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
+        !sns_vips.jpegsave_buffer(rgb, &encoded, &n, "Q", quality, "strip", TRUE, NULL)) {
         s = give_bytes(name, encoded, n, bytes, size, err);
     } else {
-        vips_error_clear();
+        sns_vips.error_clear();
         s = sns_fail(err, SNS_INTERNAL, "%s: the picture cannot be encoded", name);
     }
     g_free(encoded);
@@ -97,11 +97,11 @@ sns_status sns_image_save_png(const sns_image *image, const char *path, sns_erro
     VipsImage *view = view_of(image), *rgb = NULL;
     void *encoded = NULL;
     size_t n = 0;
-    if (view && !vips_copy(view, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
-        !vips_pngsave_buffer(rgb, &encoded, &n, NULL)) {
+    if (view && !sns_vips.copy(view, &rgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) &&
+        !sns_vips.pngsave_buffer(rgb, &encoded, &n, NULL)) {
         s = sns_file_write(path, encoded, n, err);
     } else {
-        vips_error_clear();
+        sns_vips.error_clear();
         s = sns_fail(err, SNS_INTERNAL, "%s: the picture cannot be encoded", path);
     }
     g_free(encoded);

@@ -29,8 +29,8 @@ static VipsImage *draw(const char *text, size_t keep, size_t size_px) {
     char font[32];
     VipsImage *mask = NULL;
     snprintf(font, sizeof font, "sans %zu", size_px);
-    if (!*line || vips_text(&mask, line, "font", font, "dpi", 72, NULL)) {
-        vips_error_clear();
+    if (!*line || sns_vips.text(&mask, line, "font", font, "dpi", 72, NULL)) {
+        sns_vips.error_clear();
         mask = NULL;
     }
     g_free(line);
@@ -70,11 +70,11 @@ sns_status sns_image_text(const char *text, size_t size_px, size_t width_px, con
         g_object_unref(mask);
         mask = draw(text, keep, size_px);
     }
-    uint8_t *cover = mask ? vips_image_write_to_memory(mask, &n) : NULL;
+    uint8_t *cover = mask ? sns_vips.image_write_to_memory(mask, &n) : NULL;
     if (mask && (!cover || mask->Bands != 1)) {
         g_object_unref(mask);
         mask = NULL;
-        vips_error_clear();
+        sns_vips.error_clear();
     }
     *out = (sns_image){width_px, size_px * 3 / 2, malloc(width_px * (size_px * 3 / 2) * 3)};
     if (out->rgb)

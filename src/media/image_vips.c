@@ -1,7 +1,8 @@
-/* image_vips.c - libvips: start, open by kind, colour. */
+/* image_vips.c - libvips: load, start, open by kind, colour. */
 #include "media/image_vips.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
 #include <stdbool.h>
@@ -27,11 +28,25 @@ static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *t
 /* libvips's state belongs to the process; this is the only state of ours beside it. */
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static bool started;
+static char reason[256]; /* why it is not there */
+sns_vips_table sns_vips;
+
+/* The library of every libvips 8. */
+static bool load_calls(void) {
+    void *library = dlopen("libvips.so.42", RTLD_LAZY | RTLD_LOCAL);
+    const char *missing = library ? NULL : dlerror();
+#define SNS_VIPS_LOAD(name)                                                                        \
+    if (!missing && !(*(void **)&sns_vips.name = dlsym(library, "vips_" #name))) missing = #name;
+    SNS_VIPS_CALLS(SNS_VIPS_LOAD)
+#undef SNS_VIPS_LOAD
+    if (missing) snprintf(reason, sizeof reason, "%s", missing);
+    return !missing;
+}
 
 static void start(void) {
-    if (vips_init("sensus")) return;
-    vips_concurrency_set(1);
-    vips_cache_set_max(0);
+    if (!load_calls() || sns_vips.init("sensus")) return;
+    sns_vips.concurrency_set(1);
+    sns_vips.cache_set_max(0);
     const GLogLevelFlags warnings = G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL;
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, ignore_log, NULL); /* its threads are not ours */
     g_log_set_handler("GLib-GObject", warnings, filter_log, NULL);
@@ -41,7 +56,9 @@ static void start(void) {
 
 sns_status sns_vips_start(sns_error *err) {
     pthread_once(&start_once, start);
-    return started ? SNS_OK : sns_fail(err, SNS_INTERNAL, "libvips does not start");
+    if (started) return SNS_OK;
+    return *reason ? sns_fail(err, SNS_MISSING, "pictures need libvips: %s", reason)
+                   : sns_fail(err, SNS_INTERNAL, "libvips does not start");
 }
 
 /* Does a line of libvips's error buffer come from the reader of this kind? The buffer belongs to
@@ -65,7 +82,8 @@ static bool is_from(sns_kind kind, const char *line) {
 }
 
 sns_status sns_vips_fail(const sns_source *src, sns_error *err) {
-    char *reasons = vips_error_buffer_copy(), *next = NULL, *line = strtok_r(reasons, "\n", &next);
+    char *reasons = sns_vips.error_buffer_copy(), *next = NULL,
+         *line = strtok_r(reasons, "\n", &next);
     while (line && !is_from(src->kind, line)) line = strtok_r(NULL, "\n", &next);
     sns_fail(err, SNS_FORMAT, "%s: damaged or truncated %s%s%s%s", src->name,
              sns_kind_name(src->kind), line ? " (" : "", line ? line : "", line ? ")" : "");
@@ -78,9 +96,9 @@ sns_status sns_vips_fail(const sns_source *src, sns_error *err) {
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL
 
 static int open_ppm(void *b, size_t n, VipsImage **out) {
-    VipsSource *source = vips_source_new_from_memory(b, n);
+    VipsSource *source = sns_vips.source_new_from_memory(b, n);
     if (!source) return -1;
-    int failed = vips_ppmload_source(source, out, COMMON);
+    int failed = sns_vips.ppmload_source(source, out, COMMON);
     g_object_unref(source);
     return failed;
 }
@@ -90,27 +108,27 @@ static int open_kind(const sns_source *src, double scale, VipsImage **out) {
     size_t n = src->size;
     switch (src->kind) {
     case SNS_KIND_JPEG:
-        return vips_jpegload_buffer(b, n, out, "shrink", (int)(1 / scale + 0.5), COMMON);
+        return sns_vips.jpegload_buffer(b, n, out, "shrink", (int)(1 / scale + 0.5), COMMON);
     case SNS_KIND_PNG:
-        return vips_pngload_buffer(b, n, out, COMMON);
+        return sns_vips.pngload_buffer(b, n, out, COMMON);
     case SNS_KIND_WEBP:
-        return vips_webpload_buffer(b, n, out, "scale", scale, COMMON);
+        return sns_vips.webpload_buffer(b, n, out, "scale", scale, COMMON);
     case SNS_KIND_GIF:
-        return vips_gifload_buffer(b, n, out, COMMON);
+        return sns_vips.gifload_buffer(b, n, out, COMMON);
     case SNS_KIND_TIFF:
-        return vips_tiffload_buffer(b, n, out, COMMON);
+        return sns_vips.tiffload_buffer(b, n, out, COMMON);
     case SNS_KIND_HEIF:
-        return vips_heifload_buffer(b, n, out, COMMON);
+        return sns_vips.heifload_buffer(b, n, out, COMMON);
     case SNS_KIND_SVG:
-        return vips_svgload_buffer(b, n, out, "scale", scale, COMMON);
+        return sns_vips.svgload_buffer(b, n, out, "scale", scale, COMMON);
     case SNS_KIND_BMP: /* ImageMagick's reader, which sees nothing but files that begin as BMP */
-        return vips_magickload_buffer(b, n, out, COMMON);
+        return sns_vips.magickload_buffer(b, n, out, COMMON);
     case SNS_KIND_PPM:
         return open_ppm(b, n, out);
     case SNS_KIND_UNKNOWN:
         break;
     }
-    vips_error("sensus", "unknown format");
+    sns_vips.error("sensus", "unknown format");
     return -1;
 }
 
@@ -148,26 +166,26 @@ static bool profile_is_srgb(const uint8_t *p, size_t size) {
 static bool has_foreign_profile(VipsImage *image) {
     const void *profile;
     size_t size;
-    return vips_image_get_typeof(image, VIPS_META_ICC_NAME) &&
-           !vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &size) &&
+    return sns_vips.image_get_typeof(image, VIPS_META_ICC_NAME) &&
+           !sns_vips.image_get_blob(image, VIPS_META_ICC_NAME, &profile, &size) &&
            !profile_is_srgb(profile, size);
 }
 
 /* Through the embedded profile; a profile that is broken or for other pixels is not an error. */
 static VipsImage *through_profile(VipsImage *image) {
     VipsImage *out = NULL;
-    bool cmyk = vips_image_guess_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+    bool cmyk = sns_vips.image_guess_interpretation(image) == VIPS_INTERPRETATION_CMYK;
     if (has_foreign_profile(image)) {
-        if (!vips_icc_transform(image, &out, "srgb", "embedded", TRUE, "intent",
-                                VIPS_INTENT_PERCEPTUAL, NULL))
+        if (!sns_vips.icc_transform(image, &out, "srgb", "embedded", TRUE, "intent",
+                                    VIPS_INTENT_PERCEPTUAL, NULL))
             return out;
-        vips_error_clear();
+        sns_vips.error_clear();
     }
     if (cmyk) {
-        if (!vips_icc_transform(image, &out, "srgb", "input_profile", "cmyk", "intent",
-                                VIPS_INTENT_PERCEPTUAL, NULL))
+        if (!sns_vips.icc_transform(image, &out, "srgb", "input_profile", "cmyk", "intent",
+                                    VIPS_INTENT_PERCEPTUAL, NULL))
             return out;
-        vips_error_clear();
+        sns_vips.error_clear();
     }
     g_object_ref(image);
     return image;
@@ -175,17 +193,17 @@ static VipsImage *through_profile(VipsImage *image) {
 
 sns_status sns_vips_to_srgb(const sns_source *src, VipsImage **image, sns_error *err) {
     VipsImage *profiled = through_profile(*image), *rgb = NULL, *bytes = NULL, *out = NULL;
-    bool failed = vips_colourspace(profiled, &rgb, VIPS_INTERPRETATION_sRGB, NULL) ||
-                  vips_cast_uchar(rgb, &bytes, NULL);
+    bool failed = sns_vips.colourspace(profiled, &rgb, VIPS_INTERPRETATION_sRGB, NULL) ||
+                  sns_vips.cast_uchar(rgb, &bytes, NULL);
     if (!failed) {
-        int bands = vips_image_get_bands(bytes);
+        int bands = sns_vips.image_get_bands(bytes);
         if (bands == 3 || bands == 4) {
             out = bytes;
             g_object_ref(out);
         } else if (bands > 4) {
-            failed = vips_extract_band(bytes, &out, 0, "n", 4, NULL);
+            failed = sns_vips.extract_band(bytes, &out, 0, "n", 4, NULL);
         } else {
-            vips_error("sensus", "a picture of %d channels", bands);
+            sns_vips.error("sensus", "a picture of %d channels", bands);
             failed = true;
         }
     }

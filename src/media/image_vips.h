@@ -2,11 +2,11 @@
 #ifndef SNS_MEDIA_IMAGE_VIPS_H
 #define SNS_MEDIA_IMAGE_VIPS_H
 #include "media/image_kind.h"
+#include "media/vips_calls.h"
 #include <stdbool.h>
-#include <vips/vips.h>
 
-/* Start libvips once for the process (any thread): one worker for each decode, no cache of
- * operations, no warnings on stderr. */
+/* Load and start libvips once for the process (any thread): one worker for each decode, no cache of
+ * operations, no warnings on stderr. Errors: SNS_MISSING (it is not installed), SNS_INTERNAL. */
 sns_status sns_vips_start(sns_error *err);
 /* Around a decode: GLib's warnings of this thread are dropped while on. */
 void sns_vips_quiet(bool on);
