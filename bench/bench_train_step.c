@@ -2,7 +2,8 @@
  * the contrastive loss and AdamW, on random pictures and texts of T tokens.
  *
  *   bench_train_step [b32 | tiny | small] [B] [steps] [T] [bf16] [drop]   one line: seconds of the
- *                                                             best step, pictures/s
+ *                                                             best step, pictures/s, the share of
+ *                                                             its time that is matrix products
  *   bench_train_step b32 | tiny B serve T [bf16] [drop]       in turn with a peer (bench_turns.h)
  * drop: two blocks in three drop their inside (--checkpoint-activations 0.67).
  */
@@ -11,6 +12,8 @@
 #include "bench_turns.h"
 #include <math.h>
 #include <time.h>
+
+static double product_s; /* in matrix products so far */
 
 static double now_s(clockid_t clock) {
     struct timespec t;
@@ -30,6 +33,26 @@ typedef struct bench {
     bool bf16;    /* products of bfloat16 operands */
     double drops; /* share of the blocks that checkpoint */
 } bench;
+
+/* The products with their time kept. Layers call them from one thread. */
+static sns_status timed_product(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
+                                const float *A, size_t lda, const float *B, size_t ldb, float beta,
+                                float *C, size_t ldc, sns_error *err) {
+    double start = now_s(CLOCK_MONOTONIC);
+    sns_status s = sns_gemm(transpose_a, transpose_b, M, N, K, A, lda, B, ldb, beta, C, ldc, err);
+    product_s += now_s(CLOCK_MONOTONIC) - start;
+    return s;
+}
+
+static sns_status timed_bf16_product(bool transpose_a, bool transpose_b, size_t M, size_t N,
+                                     size_t K, const float *A, size_t lda, const float *B,
+                                     size_t ldb, float beta, float *C, size_t ldc, sns_error *err) {
+    double start = now_s(CLOCK_MONOTONIC);
+    sns_status s = sns_gemm_bf16(transpose_a, transpose_b, M, N, K, A, lda, B, ldb, beta, C, ldc,
+                                 err);
+    product_s += now_s(CLOCK_MONOTONIC) - start;
+    return s;
+}
 
 static bool bench_open(bench *b) {
     sns_error err;
@@ -55,10 +78,9 @@ static bool bench_open(bench *b) {
     if (!b->image || !b->text) return false;
     sns_tape_set_checkpointing(b->image, b->drops);
     sns_tape_set_checkpointing(b->text, b->drops);
-    if (b->bf16) {
-        sns_tape_set_gemm(b->image, sns_gemm_bf16);
-        sns_tape_set_gemm(b->text, sns_gemm_bf16);
-    }
+    sns_gemm_fn *product = b->bf16 ? timed_bf16_product : timed_product;
+    sns_tape_set_gemm(b->image, product);
+    sns_tape_set_gemm(b->text, product);
     return !sns_clip_bind(b->m, &b->layout, b->data, b->grad, &err);
 }
 
@@ -146,7 +168,8 @@ static bool next_step(void *user) {
 
 /* The best of some steps, for reading. */
 static bool report(bench *b, const char *name, int steps) {
-    double best = 1e9, best_cpu = 1e9, best_forward = 1e9, forward = 0;
+    double best = 1e9, best_cpu = 1e9, best_forward = 1e9, forward = 0, all = 0;
+    product_s = 0;
     sns_error err = {0};
     for (int i = 1; i <= steps; i++) {
         double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
@@ -154,17 +177,20 @@ static bool report(bench *b, const char *name, int steps) {
             fprintf(stderr, "train_step: %s\n", err.message);
             return false;
         }
-        best = fmin(best, now_s(CLOCK_MONOTONIC) - start);
+        double took = now_s(CLOCK_MONOTONIC) - start;
+        all += took;
+        best = fmin(best, took);
         best_cpu = fmin(best_cpu, now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu);
         best_forward = fmin(best_forward, forward);
     }
     printf("train_step %s B=%zu T=%zu kernels=%s %s: %.4f s (forward %.4f, processor %.4f), %.1f "
-           "pictures/s, %.0f MB\n",
+           "pictures/s, %.0f MB, products %.0f %%\n",
            name, b->B, b->T, sns_kernels_get()->name, b->bf16 ? "bf16" : "f32", best, best_forward,
            best_cpu, (double)b->B / best,
            (double)(sns_arena_peak_bytes(sns_tape_arena(b->image)) +
                     sns_arena_peak_bytes(sns_tape_arena(b->text))) /
-               1e6);
+               1e6,
+           100 * product_s / all);
     return true;
 }
 
