@@ -48,4 +48,5 @@
 #include <sensus/tokenizer.h>
 #include <sensus/train.h>
 #include <sensus/version.h>
+#include <sensus/video.h>
 #endif

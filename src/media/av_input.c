@@ -288,10 +288,11 @@ static int64_t stamp_of(const sns_av_input *in, double seconds) {
     return at > far ? INT64_MAX / 2 : origin + (int64_t)(at < 0 ? 0 : at);
 }
 
-static sns_status seek_once(sns_av_input *in, double seconds, sns_error *err) {
+/* From the first byte, where that is possible, or by time. */
+static sns_status seek_once(sns_av_input *in, double seconds, bool first_byte, sns_error *err) {
     int64_t at = stamp_of(in, seconds);
-    int code = avformat_seek_file(in->format, in->stream->index, INT64_MIN, at, at, 0);
-    /* Containers without an index still know the way to their first byte. */
+    int code = -1;
+    if (!first_byte) code = avformat_seek_file(in->format, in->stream->index, INT64_MIN, at, at, 0);
     if (code < 0 && !sns_av_interrupted(&in->source))
         code = avformat_seek_file(in->format, -1, INT64_MIN, 0, INT64_MAX, AVSEEK_FLAG_BYTE);
     if (code < 0 && sns_av_interrupted(&in->source)) code = AVERROR_EXIT;
@@ -302,19 +303,25 @@ static sns_status seek_once(sns_av_input *in, double seconds, sns_error *err) {
 }
 
 /* Demuxers look for the time at which a frame is decoded, which may be earlier than when it is
- * shown, and those without an index guess: what came is looked at, and it is tried further back. */
+ * shown, and those without an index guess: what came is looked at, and it is tried further back,
+ * at last from the first byte. */
 sns_status sns_av_seek(sns_av_input *in, double seconds, sns_error *err) {
-    static const double back[] = {0, 1, 4, 16, 64};
+    static const double back[] = {0, 1, 4, 16, 64, INFINITY};
     enum { TRIES = sizeof back / sizeof *back };
+    bool guesses = !(in->format->iformat->flags & AVFMT_NO_BYTE_SEEK);
     for (size_t i = 0; i <= TRIES; i++) {
         double to = i < TRIES && seconds > back[i] ? seconds - back[i] : 0;
         AVFrame *frame;
         start_clock(in);
-        sns_status s = seek_once(in, to, err);
+        sns_status s = seek_once(in, to, i == TRIES, err);
         if (!s) s = sns_av_next(in, &frame, err);
         if (s) return s;
         in->held = frame != NULL;
-        if (to <= 0 || (frame && !(sns_av_frame_seconds(in, frame) > seconds))) break;
+        if (frame && sns_av_frame_seconds(in, frame) <= seconds) break;
+        if (to <= 0) {
+            if (!guesses) break;
+            i = i < TRIES - 1 ? TRIES - 1 : i;
+        }
     }
     return SNS_OK;
 }

@@ -17,7 +17,7 @@ static inline bool film_has_ffmpeg(void) {
  * in an argument stands for a space. Returns the path, valid until the next call, or NULL. */
 static inline const char *film_make(const char *dir, const char *name, const char *arguments) {
     static char path[4200];
-    char text[4096], *next = NULL;
+    char text[8192], *next = NULL;
     const char *argv[96] = {"ffmpeg", "-nostdin", "-v", "error", "-y"};
     size_t n = 5;
     snprintf(path, sizeof path, "%s/%s", dir, name);
