@@ -37,6 +37,7 @@
 #include <sensus/data.h>
 #include <sensus/embed.h>
 #include <sensus/eval.h>
+#include <sensus/ground.h>
 #include <sensus/image.h>
 #include <sensus/model.h>
 #include <sensus/pictures.h>
