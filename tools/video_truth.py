@@ -7,6 +7,7 @@ second, as MP4, Matroska, WebM and MPEG-TS. Writes OUT/film-*.{mp4,...} and OUT/
 {"video": name, "query": caption, "start": s, "end": s}. A crossfade's middle is where one scene ends and the next begins.
 Needs the command ffmpeg, and Pillow."""
 import argparse
+import collections
 import fractions
 import json
 import pathlib
@@ -24,17 +25,16 @@ FORMATS = [("mp4", ["-c:v", "libx264", "-bf", "2"]), ("mkv", ["-c:v", "libx264",
 
 
 def read(manifest, language):
-    """Pictures with one caption each; a caption that several pictures carry is used for the first of them."""
-    seen, pictures = set(), []
+    """The pictures of each caption; a picture's first caption is taken."""
+    pictures = collections.defaultdict(list)
     root = pathlib.Path(manifest).parent
     for line in open(manifest, encoding="utf-8"):
         row = json.loads(line)
         captions = row.get("captions", {}).get(language) or []
         captions = [captions] if isinstance(captions, str) else captions
         path = root / row["image"]
-        if captions and captions[0] not in seen and path.suffix.lower() in (".png", ".jpg", ".jpeg"):
-            seen.add(captions[0])
-            pictures.append((path, captions[0]))
+        if captions and path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+            pictures[captions[0]].append(path)
     return pictures
 
 
@@ -103,13 +103,15 @@ def main():
     a = p.parse_args()
     rng = random.Random(a.seed)
     pictures = read(a.manifest, a.lang)
-    rng.shuffle(pictures)
+    captions = sorted(pictures)
+    rng.shuffle(captions)
     a.out.mkdir(parents=True, exist_ok=True)
     at = 0
     with open(a.out / "manifest.jsonl", "w", encoding="utf-8") as out:
         for i in range(a.films):
             count = rng.randrange(6, 11)
-            chosen = [pictures[(at + k) % len(pictures)] for k in range(count)]
+            chosen = [captions[(at + k) % len(captions)] for k in range(count)]
+            chosen = [(rng.choice(pictures[c]), c) for c in chosen]
             at += count
             name, fps, keep = RATES[i % len(RATES)]
             suffix, codec = FORMATS[(i // len(RATES) + i) % len(FORMATS)]

@@ -79,6 +79,11 @@ SNS_API sns_status sns_moments_find(const sns_film *film, const float *text,
                                     const sns_moment_options *options, sns_moment **out,
                                     size_t *count, sns_error *err);
 
+/* The curve with the moments, as SVG. *svg is malloc'd. Errors: SNS_NOMEM. */
+SNS_API sns_status sns_moments_svg(const sns_film *film, const float *text,
+                                   const sns_moment *moments, size_t count, char **svg,
+                                   sns_error *err);
+
 /* ---- statements ---- */
 
 typedef struct sns_entailment {
