@@ -34,6 +34,7 @@
 #define SENSUS_SENSUS_H
 #include <sensus/catalog.h>
 #include <sensus/classifier.h>
+#include <sensus/clip.h>
 #include <sensus/data.h>
 #include <sensus/embed.h>
 #include <sensus/eval.h>

@@ -219,9 +219,10 @@ void sns_av_close(sns_av_input *in) {
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-/* Hand the decoder the next packet of the stream, or tell it that there are no more. */
-static int feed(sns_av_input *in) {
+/* Read the next packet of the stream. Returns FFmpeg's code, AVERROR_EOF at the end. */
+static int read_packet(sns_av_input *in) {
     int code;
+    av_packet_unref(in->packet);
     for (int failures = 0;;) {
         code = av_read_frame(in->format, in->packet);
         if (code == AVERROR(EAGAIN)) code = AVERROR_INVALIDDATA;
@@ -237,10 +238,14 @@ static int feed(sns_av_input *in) {
         break;
     }
     /* The end of the bytes and an end forced by the clock look alike to some demuxers. */
-    if (code < 0 && sns_av_interrupted(&in->source)) return AVERROR_EXIT;
+    return code < 0 && sns_av_interrupted(&in->source) ? AVERROR_EXIT : code;
+}
+
+/* Hand the decoder the next packet of the stream, or tell it that there are no more. */
+static int feed(sns_av_input *in) {
+    int code = read_packet(in);
     if (code < 0 && code != AVERROR_EOF) return code;
     code = avcodec_send_packet(in->decoder, code < 0 ? NULL : in->packet);
-    av_packet_unref(in->packet);
     return code == AVERROR_EOF ? 0 : code;
 }
 
@@ -280,6 +285,23 @@ sns_status sns_av_next(sns_av_input *in, AVFrame **frame, sns_error *err) {
     return SNS_OK;
 }
 
+sns_status sns_av_packet(sns_av_input *in, AVPacket **packet, sns_error *err) {
+    *packet = NULL;
+    if (in->held) {
+        in->held = false;
+        *packet = in->packet;
+        return SNS_OK;
+    }
+    if (in->ended) return SNS_OK;
+    start_clock(in);
+    int code = read_packet(in);
+    in->ended = code < 0;
+    if (code == AVERROR_EOF) return SNS_OK;
+    if (code < 0) return sns_av_fail(in, code, SNS_FORMAT, "reading", err);
+    *packet = in->packet;
+    return SNS_OK;
+}
+
 static int64_t stamp_of(const sns_av_input *in, double seconds) {
     AVRational b = in->stream->time_base;
     double at = floor(seconds * b.den / b.num + 1e-6);
@@ -302,28 +324,56 @@ static sns_status seek_once(sns_av_input *in, double seconds, bool first_byte, s
     return SNS_OK;
 }
 
+/* Take what comes first after a seek, and hold it. *seconds: its time, NaN when unknown. */
+typedef sns_status take_first(sns_av_input *in, double *seconds, sns_error *err);
+
+static sns_status take_frame(sns_av_input *in, double *seconds, sns_error *err) {
+    AVFrame *frame;
+    sns_status s = sns_av_next(in, &frame, err);
+    in->held = !s && frame;
+    *seconds = in->held ? sns_av_frame_seconds(in, frame) : NAN;
+    return s;
+}
+
+/* Packets before the first key frame are of no use to anyone. */
+static sns_status take_packet(sns_av_input *in, double *seconds, sns_error *err) {
+    AVPacket *packet;
+    sns_status s;
+    do s = sns_av_packet(in, &packet, err);
+    while (!s && packet && !(packet->flags & AV_PKT_FLAG_KEY));
+    in->held = !s && packet;
+    *seconds = in->held ? sns_av_seconds(in, packet->pts) : NAN;
+    return s;
+}
+
 /* Demuxers look for the time at which a frame is decoded, which may be earlier than when it is
  * shown, and those without an index guess: what came is looked at, and it is tried further back,
  * at last from the first byte. */
-sns_status sns_av_seek(sns_av_input *in, double seconds, sns_error *err) {
+static sns_status seek_before(sns_av_input *in, double seconds, take_first *take, sns_error *err) {
     static const double back[] = {0, 1, 4, 16, 64, INFINITY};
     enum { TRIES = sizeof back / sizeof *back };
     bool guesses = !(in->format->iformat->flags & AVFMT_NO_BYTE_SEEK);
     for (size_t i = 0; i <= TRIES; i++) {
-        double to = i < TRIES && seconds > back[i] ? seconds - back[i] : 0;
-        AVFrame *frame;
+        double to = i < TRIES && seconds > back[i] ? seconds - back[i] : 0, first;
         start_clock(in);
         sns_status s = seek_once(in, to, i == TRIES, err);
-        if (!s) s = sns_av_next(in, &frame, err);
+        if (!s) s = take(in, &first, err);
         if (s) return s;
-        in->held = frame != NULL;
-        if (frame && sns_av_frame_seconds(in, frame) <= seconds) break;
+        if (first <= seconds) break;
         if (to <= 0) {
             if (!guesses) break;
             i = i < TRIES - 1 ? TRIES - 1 : i;
         }
     }
     return SNS_OK;
+}
+
+sns_status sns_av_seek(sns_av_input *in, double seconds, sns_error *err) {
+    return seek_before(in, seconds, take_frame, err);
+}
+
+sns_status sns_av_seek_packet(sns_av_input *in, double seconds, sns_error *err) {
+    return seek_before(in, seconds, take_packet, err);
 }
 
 /* ---- times ---------------------------------------------------------------------------------- */

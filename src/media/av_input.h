@@ -60,6 +60,12 @@ sns_status sns_av_next(sns_av_input *in, AVFrame **frame, sns_error *err);
  * can't be sought in), and those of sns_av_next. */
 sns_status sns_av_seek(sns_av_input *in, double seconds, sns_error *err);
 
+/* The same for packets as they are stored, without decoding: one input is read either by frames or
+ * by packets. The first packet after a seek is a key frame's. *packet is borrowed until the next
+ * call, NULL at the end. */
+sns_status sns_av_packet(sns_av_input *in, AVPacket **packet, sns_error *err);
+sns_status sns_av_seek_packet(sns_av_input *in, double seconds, sns_error *err);
+
 /* A time stamp of the stream in seconds since the file's first one, as players count; exact to the
  * rounding of a double. NaN for AV_NOPTS_VALUE. */
 double sns_av_seconds(const sns_av_input *in, int64_t pts);

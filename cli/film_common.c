@@ -1,5 +1,5 @@
-/* film.c - see film.h. */
-#include "film.h"
+/* film_common.c - see film_common.h. */
+#include "film_common.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* entails.c - sensus entails */
-#include "film.h"
+/* film_entails.c - sensus entails */
+#include "film_common.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* moments.c - sensus moments */
-#include "film.h"
+/* film_moments.c - sensus moments */
+#include "film_common.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* film.h - what the commands about films share: reading one, times, pictures of its moments. */
+/* film_common.h - what the commands about films share: reading one, times, pictures of its moments. */
 #ifndef SENSUS_CLI_FILM_H
 #define SENSUS_CLI_FILM_H
 #include "command.h"
