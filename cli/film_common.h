@@ -1,4 +1,5 @@
-/* film_common.h - what the commands about films share: reading one, times, pictures of its moments. */
+/* film_common.h - what the commands about films share: reading one, times, pictures of its moments.
+ */
 #ifndef SENSUS_CLI_FILM_H
 #define SENSUS_CLI_FILM_H
 #include "command.h"

@@ -10,7 +10,7 @@ extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify
     cli_data_stats, cli_embed, cli_entails, cli_eval_arithmetic, cli_eval_compare,
     cli_eval_few_shot, cli_eval_knn, cli_eval_moments, cli_eval_probe, cli_eval_relevance,
     cli_eval_retrieval, cli_eval_robustness, cli_eval_suite, cli_eval_zero_shot, cli_index,
-    cli_model_average, cli_model_info, cli_model_quantize, cli_moments, cli_search,
+    cli_model_average, cli_model_info, cli_model_quantize, cli_moments, cli_search, cli_summary,
     cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
@@ -22,6 +22,7 @@ static const cli_entry table[] = {
     {"classifier info", "say what a classifier's file holds", &cli_classifier_info},
     {"moments", "find when a film shows something", &cli_moments},
     {"entails", "say how probable it is that a film shows something", &cli_entails},
+    {"summary", "make a short film of a long one", &cli_summary},
     {"clip", "cut a part out of a film", &cli_clip},
     {"embed", "turn pictures or texts into vectors", &cli_embed},
     {"data build", "write training data as tar shards", &cli_data_build},

@@ -99,6 +99,16 @@ typedef struct sns_entailment {
 SNS_API sns_status sns_film_entails(const sns_film *film, const float *texts, size_t n,
                                     sns_entailment *out, sns_error *err);
 
+/* ---- summaries ---- */
+
+/* The parts of a film that say most about a text, or without one about the film, in `seconds`
+ * altogether (0: 15), in the film's order; src/ground/summary.c has the method and its sources.
+ *   text  [E] of unit length, or NULL;  *out  malloc'd, *count of them, none when no part is so
+ * short; score and peak are those of the curve, 0 without a text
+ * Errors: SNS_NOMEM. sns_clip_write (clip.h) writes them as a film. */
+SNS_API sns_status sns_film_summarise(const sns_film *film, const float *text, double seconds,
+                                      sns_moment **out, size_t *count, sns_error *err);
+
 /* ---- measures ---- */
 
 typedef struct sns_moment_eval {
