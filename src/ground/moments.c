@@ -1,7 +1,7 @@
 /* moments.c - the moments of a film that fit a text.
  *
  * With s_i the curve (curve.c), b its median over time:
- *     repeat: peak p = the highest s_i that no moment has yet
+ *     repeat: peak p = the highest local maximum s_i that no moment has yet
  *             end when s_p - b < 1/2 of what it was for the first peak
  *             moment = the samples around p with s_i >= b + 2/3 (s_p - b)
  * The threshold adapts to the film (median, since most of a film is something else) and to the
@@ -76,10 +76,19 @@ static sns_moment take(search *s, size_t peak, double base) {
     return (sns_moment){spans[first].start, spans[peak].seconds, spans[last].end, s->curve[peak]};
 }
 
+/* Is no sample beside it in its shot higher? The slopes of a moment are no moments of their own. */
+static bool is_peak(const search *s, size_t i) {
+    const sns_span *spans = s->film->spans;
+    if (i && !spans[i].cut && s->curve[i - 1] > s->curve[i]) return false;
+    return i + 1 == s->film->count || spans[i + 1].cut || s->curve[i + 1] <= s->curve[i];
+}
+
 static size_t highest_free(const search *s) {
     size_t best = s->film->count;
     for (size_t i = 0; i < s->film->count; i++)
-        if (!s->taken[i] && (best == s->film->count || s->curve[i] > s->curve[best])) best = i;
+        if (!s->taken[i] && is_peak(s, i) &&
+            (best == s->film->count || s->curve[i] > s->curve[best]))
+            best = i;
     return best;
 }
 
