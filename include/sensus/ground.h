@@ -53,7 +53,7 @@ SNS_API const float *sns_film_vectors(const sns_film *film);  /* [N, E]; borrowe
 SNS_API size_t sns_film_damaged(const sns_film *film);        /* packets and frames passed over */
 
 /* How a text scores along the film: the cosine, smoothed in time within each shot
- * (src/ground/curve.c). Errors: SNS_NOMEM.
+ * (src/ground/film_curve.c). Errors: SNS_NOMEM.
  *   text  [E] of unit length;  out  [N] */
 SNS_API sns_status sns_film_curve(const sns_film *film, const float *text, float *out,
                                   sns_error *err);

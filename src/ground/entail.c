@@ -1,15 +1,13 @@
 /* entail.c - does a film show what a statement says?
  *
- * With t the standings of a text along the film (curve.c), smoothed, their peak P(q) = max over i
- * of t_i. A long film has higher peaks than a short one, whatever the text, so that the peak is set
- * beside those of the B texts of the cohort on the same film:
- *     z = (P(q) - mean over j of P(c_j)) / deviation over j of P(c_j)
- *     p = 1 / (1 + exp(-(A z + B)))
- * Sources: Platt 1999 (a sigmoid makes a score a probability); z-norm and t-norm, Auckenthaler,
- * Carey, Lloyd-Thomas 2000. A and B were fitted by logistic regression on composed films
- * of Tux Paint stamps and Caltech-101 photographs, half of whose statements are of another film;
- * docs/VIDEO.md has how they do on other films. They hold where half of all statements are true:
- * other odds o add log(o). */
+ * With t the standings of a text along the film (film_curve.c), smoothed, their peak P(q) = max
+ * over i of t_i. A long film has higher peaks than a short one, whatever the text, so that the peak
+ * is set beside those of the B texts of the cohort on the same film: z = (P(q) - mean over j of
+ * P(c_j)) / deviation over j of P(c_j) p = 1 / (1 + exp(-(A z + B))) Sources: Platt 1999 (a sigmoid
+ * makes a score a probability); z-norm and t-norm, Auckenthaler, Carey, Lloyd-Thomas 2000. A and B
+ * were fitted by logistic regression on composed films of Tux Paint stamps and Caltech-101
+ * photographs, half of whose statements are of another film; docs/VIDEO.md has how they do on other
+ * films. They hold where half of all statements are true: other odds o add log(o). */
 #include "base/error.h"
 #include "ground/film.h"
 #include <math.h>

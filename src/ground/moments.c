@@ -1,6 +1,6 @@
 /* moments.c - the moments of a film that fit a text.
  *
- * With s_i the curve (curve.c), b its median over time:
+ * With s_i the curve (film_curve.c), b its median over time:
  *     repeat: peak p = the highest local maximum s_i that no moment has yet
  *             end when s_p - b < 1/2 of what it was for the first peak
  *             moment = the samples around p with s_i >= b + 2/3 (s_p - b)

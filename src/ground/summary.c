@@ -1,16 +1,15 @@
 /* summary.c - a film's parts that say most about a text, or about the film, in a given time.
  *
  * The film is split at cuts, and shots into pieces of some 3 seconds: piece i of length d_i, with
- * v_i the mean direction of its samples and c_i the mean of the text's curve (curve.c). With b the
- * median of c over time and t its highest,
- *     w_i = max(0, (c_i - b) / (t - b))        what the text makes of it; without a text 1
- *     F(S) = sum over i of d_i w_i max over s in S of max(0, v_i . v_s)^2 / sum over i of d_i w_i
- * is the part of what matters that the pieces S stand for (facility location; Lin and Bilmes 2011;
- * for films Gygli, Grabner, Van Gool 2015). A second piece like the first adds nothing to it, which
- * is diversity; a piece that the text does not fit has no weight, which is relevance. F is monotone
- * and submodular; chosen is the piece with most gain a second, while there is time (Leskovec et al.
- * 2007, cost-effective greedy; pieces are of like length, where greedy is within 1 - 1/e of the
- * best, Nemhauser, Wolsey, Fisher 1978). */
+ * v_i the mean direction of its samples and c_i the mean of the text's curve (film_curve.c). With b
+ * the median of c over time and t its highest, w_i = max(0, (c_i - b) / (t - b))        what the
+ * text makes of it; without a text 1 F(S) = sum over i of d_i w_i max over s in S of max(0, v_i .
+ * v_s)^2 / sum over i of d_i w_i is the part of what matters that the pieces S stand for (facility
+ * location; Lin and Bilmes 2011; for films Gygli, Grabner, Van Gool 2015). A second piece like the
+ * first adds nothing to it, which is diversity; a piece that the text does not fit has no weight,
+ * which is relevance. F is monotone and submodular; chosen is the piece with most gain a second,
+ * while there is time (Leskovec et al. 2007, cost-effective greedy; pieces are of like length,
+ * where greedy is within 1 - 1/e of the best, Nemhauser, Wolsey, Fisher 1978). */
 #include "base/error.h"
 #include "ground/film.h"
 #include "kernel/kernel.h"

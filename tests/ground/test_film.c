@@ -1,6 +1,6 @@
 /* test_film.c - real films through a small model: a planted scene is found, also by the measure. */
 #include "catalog_world.h"
-#include "film.h"
+#include "make_film.h"
 #include <math.h>
 #include <sensus/ground.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* test_av_input.c - films and recordings through FFmpeg: what is opened, what is refused, times. */
 #include "base/file.h"
-#include "film.h"
+#include "make_film.h"
 #include "media/av_input.h"
 #include <math.h>
 #include <setjmp.h>

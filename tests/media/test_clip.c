@@ -1,5 +1,5 @@
 /* test_clip.c - parts of films as films: what they hold, when they start, what is refused. */
-#include "film.h"
+#include "make_film.h"
 #include <dirent.h>
 #include <math.h>
 #include <sensus/clip.h>

@@ -1,6 +1,6 @@
 /* test_sampler.c - samples of films: cuts are found, spans join without gaps, still pictures and
  * motion. */
-#include "film.h"
+#include "make_film.h"
 #include <math.h>
 #include <sensus/video.h>
 #include <setjmp.h>

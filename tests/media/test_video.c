@@ -1,7 +1,7 @@
 /* test_video.c - frames of films: exact times, exact seeking, and how they look. */
 #include "base/file.h"
 #include "base/rng.h"
-#include "film.h"
+#include "make_film.h"
 #include <math.h>
 #include <sensus/video.h>
 #include <setjmp.h>

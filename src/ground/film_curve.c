@@ -1,4 +1,4 @@
-/* curve.c - how a text scores along a film.
+/* film_curve.c - how a text scores along a film.
  *
  * With x_k the vector of sample k, q the text's:
  *     s_i = sum over k of w_ik q . x_k / sum of w_ik,   k in the shot of i

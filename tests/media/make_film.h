@@ -1,6 +1,6 @@
-/* film.h - for tests: films and recordings made by the command ffmpeg, where there is one. */
-#ifndef SNS_TESTS_FILM_H
-#define SNS_TESTS_FILM_H
+/* make_film.h - for tests: films and recordings made by the command ffmpeg, where there is one. */
+#ifndef SNS_TESTS_MAKE_FILM_H
+#define SNS_TESTS_MAKE_FILM_H
 #include "tool.h"
 
 static inline bool film_has_ffmpeg(void) {
