@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_data_build,
-    cli_data_corrupt, cli_data_duplicates, cli_data_overlap, cli_data_show, cli_data_stats,
-    cli_embed, cli_eval_arithmetic, cli_eval_compare, cli_eval_few_shot, cli_eval_knn,
-    cli_eval_probe, cli_eval_relevance, cli_eval_retrieval, cli_eval_robustness, cli_eval_suite,
-    cli_eval_zero_shot, cli_index, cli_model_average, cli_model_info, cli_model_quantize,
-    cli_search, cli_tokenizer_train, cli_train;
+extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify, cli_clip,
+    cli_data_build, cli_data_corrupt, cli_data_duplicates, cli_data_overlap, cli_data_show,
+    cli_data_stats, cli_embed, cli_entails, cli_eval_arithmetic, cli_eval_compare,
+    cli_eval_few_shot, cli_eval_knn, cli_eval_moments, cli_eval_probe, cli_eval_relevance,
+    cli_eval_retrieval, cli_eval_robustness, cli_eval_suite, cli_eval_zero_shot, cli_index,
+    cli_model_average, cli_model_info, cli_model_quantize, cli_moments, cli_search, cli_summary,
+    cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -19,6 +20,10 @@ static const cli_entry table[] = {
     {"classify", "say which of some labels fits a picture", &cli_classify},
     {"classifier build", "encode labels once, for classify", &cli_classifier_build},
     {"classifier info", "say what a classifier's file holds", &cli_classifier_info},
+    {"moments", "find when a film shows something", &cli_moments},
+    {"entails", "say how probable it is that a film shows something", &cli_entails},
+    {"summary", "make a short film of a long one", &cli_summary},
+    {"clip", "cut a part out of a film", &cli_clip},
     {"embed", "turn pictures or texts into vectors", &cli_embed},
     {"data build", "write training data as tar shards", &cli_data_build},
     {"data show", "look at random samples of training data", &cli_data_show},
@@ -34,6 +39,7 @@ static const cli_entry table[] = {
     {"eval few-shot", "measure what a few examples of each class are worth", &cli_eval_few_shot},
     {"eval relevance", "measure the cut-off of search --relevant", &cli_eval_relevance},
     {"eval arithmetic", "measure what adding and subtracting vectors finds", &cli_eval_arithmetic},
+    {"eval moments", "measure how well moments of films are found", &cli_eval_moments},
     {"eval suite", "measure a model by a list of measures, with a page of results",
      &cli_eval_suite},
     {"eval compare", "compare two results of a suite", &cli_eval_compare},

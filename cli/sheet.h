@@ -32,5 +32,8 @@ sns_status cli_card_image(const cli_card *card, size_t target_px, sns_image *out
 /* A page that needs nothing but itself: thumbnails are data URIs. Pictures that can't be read any
  * more stay as empty frames. Returns an exit code. */
 int cli_sheet_html(const char *file, const cli_section *sections, size_t n);
+/* The same with figures [n], SVG that stands below the titles. */
+int cli_sheet_html_figures(const char *file, const cli_section *sections,
+                           const char *const *figures, size_t n);
 sns_status cli_sheet_png(const char *file, const cli_section *sections, size_t n, sns_error *err);
 #endif

@@ -149,23 +149,24 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
     fputs("</div></a></li>\n", out);
 }
 
-static void put_section(FILE *out, const cli_section *s) {
+static void put_section(FILE *out, const cli_section *s, const char *figure) {
     fputs("<header><h1>", out);
     put_html(out, s->title);
-    fprintf(out, "</h1><p>%zu picture%s by sensus%s</p></header>\n<ol>\n", s->count,
-            s->count == 1 ? "" : "s", s->note);
+    fprintf(out, "</h1><p>%zu picture%s by sensus%s</p>%s</header>\n<ol>\n", s->count,
+            s->count == 1 ? "" : "s", s->note, figure);
     for (size_t i = 0; i < s->count; i++) put_card(out, &s->cards[i], i + 1);
     fputs("</ol>\n", out);
 }
 
-int cli_sheet_html(const char *file, const cli_section *sections, size_t n) {
+int cli_sheet_html_figures(const char *file, const cli_section *sections,
+                           const char *const *figures, size_t n) {
     FILE *out = fopen(file, "wb");
     if (!out) return cli_failf("%s: %s", file, strerror(errno));
     fputs(head, out);
     fputs("<title>", out);
     put_html(out, n == 1 ? sections[0].title : "sensus search");
     fprintf(out, "</title>\n%s</head>\n<body>\n", style);
-    for (size_t i = 0; i < n; i++) put_section(out, &sections[i]);
+    for (size_t i = 0; i < n; i++) put_section(out, &sections[i], figures ? figures[i] : "");
     fputs("</body>\n</html>\n", out);
     int bad = ferror(out);
     if (!fclose(out) && !bad) return CLI_DONE;
@@ -173,4 +174,8 @@ int cli_sheet_html(const char *file, const cli_section *sections, size_t n) {
     struct stat st;
     if (!lstat(file, &st) && S_ISREG(st.st_mode)) remove(file); /* half a page is of no use */
     return code;
+}
+
+int cli_sheet_html(const char *file, const cli_section *sections, size_t n) {
+    return cli_sheet_html_figures(file, sections, NULL, n);
 }

@@ -34,9 +34,11 @@
 #define SENSUS_SENSUS_H
 #include <sensus/catalog.h>
 #include <sensus/classifier.h>
+#include <sensus/clip.h>
 #include <sensus/data.h>
 #include <sensus/embed.h>
 #include <sensus/eval.h>
+#include <sensus/ground.h>
 #include <sensus/image.h>
 #include <sensus/model.h>
 #include <sensus/pictures.h>
@@ -48,4 +50,5 @@
 #include <sensus/tokenizer.h>
 #include <sensus/train.h>
 #include <sensus/version.h>
+#include <sensus/video.h>
 #endif

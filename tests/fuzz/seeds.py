@@ -4,9 +4,13 @@ import base64
 import io
 import json
 import os
+import pathlib
+import shutil
 import struct
+import subprocess
 import sys
 import tarfile
+import tempfile
 
 
 def tensor_file(header, data):
@@ -159,6 +163,19 @@ def image():
     yield b"BM" + struct.pack("<IIIIiiHHIIIIII", 70, 0, 54, 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) + bytes(16)
     yield b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
     yield b"II*\0\x08\0\0\0" + bytes(40)
+
+
+def video():
+    """Films of a few frames, where there is an ffmpeg."""
+    if not shutil.which("ffmpeg"):
+        return
+    with tempfile.TemporaryDirectory() as d:
+        for name, codec in (("a.mp4", "mpeg4"), ("b.mkv", "libx264"), ("c.ts", "mpeg2video"), ("d.avi", "mjpeg"),
+                            ("e.webm", "libvpx"), ("f.gif", "gif"), ("g.mov", "qtrle"), ("h.ogv", "libtheora")):
+            done = subprocess.run(["ffmpeg", "-v", "quiet", "-f", "lavfi", "-i", "testsrc=s=32x24:r=10:d=0.5", "-c:v", codec,
+                                   f"{d}/{name}"])
+            if done.returncode == 0:
+                yield pathlib.Path(d, name).read_bytes()
 
 
 def suite():

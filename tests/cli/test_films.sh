@@ -1,0 +1,115 @@
+#!/bin/sh
+# test_films.sh SENSUS TINY_MODEL PYTHON - the commands about films: exit codes, messages, JSON, what is written.
+set -u
+here=$(dirname "$0")
+sensus=$(realpath "$1")
+tiny_model=$2
+python=$3
+if ! command -v ffmpeg > /dev/null; then
+    echo "skipped: no ffmpeg"
+    exit 77
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+. "$here/expect.sh"
+"$tiny_model" "$work/model" 1 > /dev/null 2>&1
+SENSUS_MODEL=$work/model
+export SENSUS_MODEL
+make() { ffmpeg -nostdin -v error -y "$@"; }
+frames() { ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$1" | head -n 1 | tr -d ,; }
+
+# Two scenes of 2 s at 25 frames a second, with sound; a key frame each second.
+make -f lavfi -i smptebars=s=160x120:r=25:d=2 -f lavfi -i testsrc=s=160x120:r=25:d=2 -f lavfi -i sine=d=4 \
+    -filter_complex "[0]setsar=1[a];[1]setsar=1[b];[a][b]concat=n=2:v=1[v]" -map "[v]" -map 2 -c:v libx264 -g 25 \
+    -sc_threshold 0 -c:a aac "$work/film.mp4"
+: > "$work/empty.mp4"
+echo "no film at all" > "$work/text.mp4"
+head -c 3000 "$work/film.mp4" > "$work/cut.mp4"
+
+# ---- moments ----
+expect 0 moments "$work/film.mp4" "a dog"
+out_has "peak"
+quiet
+expect 0 moments --json -n 2 "$work/film.mp4" "a dog" "two cats"
+"$python" - "$out" <<'PY' || fail "not the JSON that was promised"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+assert {l["query"] for l in lines} == {"a dog", "two cats"}
+for l in lines:
+    assert sorted(l) == ["end", "peak", "query", "rank", "score", "start"], l
+    assert 0 <= l["start"] <= l["peak"] < l["end"] <= 4.05, l
+PY
+expect 0 moments --html "$work/page.html" "$work/film.mp4" "<b>a dog"
+grep -q "<svg" "$work/page.html" || fail "the page has no curve"
+grep -q "data:image/jpeg" "$work/page.html" || fail "the page has no pictures"
+grep -q "<b>a dog" "$work/page.html" && fail "the text stands in the page as markup"
+expect 0 moments --least 1 "$work/film.mp4" "a dog"
+err_has "nothing fits"
+expect 0 moments --from 2 --until 3 --json "$work/film.mp4" "a dog"
+expect 2 moments "$work/film.mp4"
+expect 2 moments --every 0 "$work/film.mp4" x
+for bad in empty text cut nowhere; do
+    expect 1 moments "$work/$bad.mp4" "a dog"
+    err_has "$work/$bad.mp4: "
+    err_lines 1
+done
+make -f lavfi -i sine=d=1 "$work/sound.wav"
+expect 1 moments "$work/sound.wav" "a dog"
+err_has "no video in it"
+
+# ---- entails ----
+expect 0 entails "$work/film.mp4" "a dog" "a red car"
+lines 2
+expect 0 entails --json "$work/film.mp4" "a dog"
+"$python" - "$out" <<'PY' || fail "not the JSON that was promised"
+import json, sys
+l = json.loads(open(sys.argv[1]).read())
+assert sorted(l) == ["peak", "probability", "standing", "statement"] and 0 < l["probability"] < 1, l
+PY
+expect 2 entails "$work/film.mp4"
+
+# ---- clip ----
+expect 0 clip "$work/film.mp4" 0:01.5 2.5 -o "$work/copy.mp4"
+out_has "from 0:01.000, copied"
+[ "$(frames "$work/copy.mp4")" -ge 38 ] || fail "the copy has too few frames"
+expect 0 clip --exact --json "$work/film.mp4" 1.52 2.52 -o "$work/exact.mkv"
+out_has '"start": 1.520000, "duration": 1.000000, "sound": true'
+[ "$(frames "$work/exact.mkv")" = 25 ] || fail "the exact clip has $(frames "$work/exact.mkv") frames"
+expect 2 clip "$work/film.mp4" 1 2
+err_has "--output"
+for times in "2 1" "x 2" "1 1:75" "0x1 2" "1 2e1" "-- -1 2"; do
+    # shellcheck disable=SC2086
+    expect 2 clip -o "$work/no.mp4" "$work/film.mp4" $times
+done
+expect 1 clip "$work/film.mp4" 7 8 -o "$work/no.mp4"
+err_has "nothing to see"
+expect 1 clip "$work/film.mp4" 1 2 -o "$work/no.txt"
+err_has "no format of films"
+expect 1 clip "$work/film.mp4" 1 2 -o "$work/film.mp4"
+err_has "the film itself"
+[ ! -e "$work/no.mp4" ] || fail "half a clip is left"
+
+# ---- summary ----
+expect 0 summary "$work/film.mp4" "a dog" -s 3 -o "$work/short.mp4" --storyboard "$work/board.png"
+[ "$(frames "$work/short.mp4")" -ge 40 ] || fail "the summary has too few frames"
+[ -s "$work/board.png" ] || fail "no storyboard"
+expect 0 summary --json -s 3 "$work/film.mp4" --storyboard "$work/board.html"
+out_has '"start"'
+expect 1 summary -s 1 "$work/film.mp4"
+err_has "as short as that"
+expect 2 summary "$work/film.mp4" --storyboard "$work/board.gif"
+
+# ---- eval moments ----
+printf '{"video": "film.mp4", "query": "a dog", "start": 0, "end": 2}\n{"video": "film.mp4", "query": "a car", "start": 2, "end": 4}\n' \
+    > "$work/truth.jsonl"
+expect 0 eval moments "$work/truth.jsonl"
+out_has "recall@1, IoU 0.5"
+expect 0 eval moments --json "$work/truth.jsonl"
+out_has '"recall@1_iou0.7"'
+echo '{"video": "film.mp4"}' >> "$work/truth.jsonl"
+expect 1 eval moments "$work/truth.jsonl"
+err_has "line 3"
+err_has "1 films or lines were left out"
+expect 1 eval moments "$work/nowhere.jsonl"
+
+[ "$failures" = 0 ] || exit 1
