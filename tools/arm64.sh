@@ -18,7 +18,8 @@ make_sysroot() {
     echo "Fetching arm64's libraries" >&2
     apt-get "$@" update > "$build/apt.log"
     apt-get "$@" install -y --no-install-recommends --download-only libc6-dev libgomp1 libcmocka-dev libdnnl-dev \
-        libjansson-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libvips-dev >> "$build/apt.log"
+        libjansson-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libvips-dev \
+        libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev >> "$build/apt.log"
     ln -sfn usr/lib "$sysroot.part/lib"
     for package in "$apt"/cache/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$package" | tar -xf - -C "$sysroot.part" --keep-directory-symlink

@@ -6,9 +6,10 @@ set -eu
 packages() {
     case $1 in
     build) echo build-essential meson ninja-build pkg-config libdnnl-dev libvips-dev libsqlite3-dev \
-        libjansson-dev libutf8proc-dev libpcre2-dev libopenmpi-dev openmpi-bin ;;
+        libjansson-dev libutf8proc-dev libpcre2-dev libopenmpi-dev openmpi-bin \
+        libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev ;;
     demo) echo tuxpaint-stamps-default ;;
-    test) echo libcmocka-dev python3-torch python3-numpy python3-pil python3-regex ;;
+    test) echo libcmocka-dev ffmpeg python3-torch python3-numpy python3-pil python3-regex ;;
     lint) echo clang-format g++ git ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     bench) echo python3-torch python3-numpy python3-pil libopenblas0-openmp nodejs npm ;;
