@@ -161,6 +161,25 @@ def image():
     yield b"II*\0\x08\0\0\0" + bytes(40)
 
 
+def sound():
+    tone = b"".join(struct.pack("<h", 8000 * (1 - 2 * (i // 9 % 2))) for i in range(400))
+
+    def wav(code, channels, rate, bits, data):
+        fmt = struct.pack("<HHIIHH", code, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+        return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" +
+                struct.pack("<I", len(data)) + data)
+
+    yield wav(1, 1, 16000, 16, tone)
+    yield wav(1, 2, 8000, 24, tone[:600])
+    yield wav(3, 1, 44100, 32, struct.pack("<40f", *[i / 40 for i in range(40)]))
+    yield wav(7, 8, 48000, 8, tone)
+    yield b".snd" + struct.pack(">5I", 24, 0xffffffff, 3, 8000, 1) + tone
+    yield json.dumps({"feature_extractor_type": "WhisperFeatureExtractor", "sampling_rate": 16000, "feature_size": 64,
+                      "n_fft": 400, "hop_length": 160, "max_length": 96, "win_length": 400}).encode()
+    yield json.dumps({"feature_extractor_type": "ASTFeatureExtractor", "num_mel_bins": 64, "mean": -4.2, "std": 4.5,
+                      "n_fft": 512, "win_length": 400}).encode()
+
+
 def suite():
     yield b"# c\n[a]\nkind = retrieval\ndata = m.jsonl\nlang = en, de\ncaptions = 1\n"
     yield b"[b]\nkind = few-shot\ntrain = t\ntest = /u\ntemplate = a {}\ntemplate = {}\ndraws = 2\n[c]\nkind = knn\ntrain = t\ntest = u\nk = 5\nshots = 3\n"
