@@ -17,17 +17,23 @@ static sns_status encode(void *user, const float *in, size_t n, float *out, sns_
     return sns_encode_pixels(b->session, in, n, out, err);
 }
 
+static sns_status encode_sound(void *user, const sns_sound *sound, float *out, sns_error *err) {
+    bound_model *b = user;
+    return sns_encode_sound(b->session, sound, out, err);
+}
+
 /* The encoder of a model; the session in *b is to be freed. */
 static sns_status bind(const sns_model *model, bound_model *b, sns_encoder *out, sns_error *err) {
     size_t px = sns_model_image_px(model);
-    if (!px) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
     *b = (bound_model){model, NULL};
     *out = (sns_encoder){.user = b,
                          .target_px = px,
                          .pixels = 3 * px * px,
                          .dim = sns_model_dim(model),
                          .prepare = prepare,
-                         .encode = encode};
+                         .encode = encode,
+                         .sound_rate_hz = sns_model_sound_rate_hz(model),
+                         .encode_sound = encode_sound};
     return sns_session_new(model, &b->session, err);
 }
 

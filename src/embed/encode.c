@@ -46,20 +46,21 @@ static sns_status take_features(const sns_session *s, const sns_tensor *features
     return SNS_OK;
 }
 
-static size_t images_at_once(const sns_model *m) {
+size_t sns_inputs_at_once(const sns_model *m) {
     const sns_clip_config *c = &m->config;
-    size_t G = c->image_px / c->patch_px, fit = BATCH_IMAGE_ROWS / (1 + G * G);
-    if (c->vision_kind == SNS_VISION_RESNET) /* its widest pictures follow the stem */
-        fit = BATCH_STEM_FLOATS / (c->image_px * c->image_px / 4 * c->vision.width);
+    sns_input in = sns_clip_input(c);
+    size_t fit = BATCH_IMAGE_ROWS / (1 + sns_clip_patches(c));
+    if (c->vision_kind == SNS_VISION_RESNET || c->vision_kind == SNS_VISION_SOUND_CNN)
+        fit = BATCH_STEM_FLOATS / (in.rows * in.cols / 4 * c->vision.width); /* after the stem */
     return fit < 1 ? 1 : fit > BATCH_IMAGES ? BATCH_IMAGES : fit;
 }
 
 static sns_status encode_pixel_batch(sns_session *s, const float *pixels, size_t n, float *out,
                                      sns_error *err) {
-    size_t S = s->model->config.image_px;
+    sns_input d = sns_clip_input(&s->model->config);
     sns_tape_reset(s->tape);
     sns_tensor *in = sns_tape_wrap(s->tape, (float *)(uintptr_t)pixels, NULL, 4,
-                                   (const size_t[]){n, 3, S, S});
+                                   (const size_t[]){n, d.channels, d.rows, d.cols});
     return take_features(s, sns_clip_image_features(s->tape, s->model->clip, in), n, out, err);
 }
 
@@ -67,18 +68,18 @@ sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, floa
                              sns_error *err) {
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     sns_status status = sns_model_ready(s->model, SNS_TOWER_IMAGE, err);
-    size_t S = s->model->config.image_px, E = s->model->config.embed;
-    size_t step = images_at_once(s->model);
+    size_t size = sns_clip_input_floats(&s->model->config), E = s->model->config.embed;
+    size_t step = sns_inputs_at_once(s->model);
     for (size_t i = 0; i < n && !status; i += step)
-        status = encode_pixel_batch(s, pixels + i * 3 * S * S, n - i < step ? n - i : step,
-                                    out + i * E, err);
+        status = encode_pixel_batch(s, pixels + i * size, n - i < step ? n - i : step, out + i * E,
+                                    err);
     return status;
 }
 
 /* Prepare n pictures in parallel; the first failure (by index) is reported. */
 static sns_status prepare_batch(const sns_model *m, const sns_image *images, size_t n,
                                 float *pixels, sns_error *err) {
-    size_t size = 3 * m->config.image_px * m->config.image_px, failed = n;
+    size_t size = sns_clip_input_floats(&m->config), failed = n;
     sns_status status = SNS_OK;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < n; i++) {
@@ -99,7 +100,7 @@ sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, 
                              sns_error *err) {
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     const sns_model *m = s->model;
-    size_t step = images_at_once(m), size = 3 * m->config.image_px * m->config.image_px;
+    size_t step = sns_inputs_at_once(m), size = sns_clip_input_floats(&m->config);
     if (step > n) step = n;
     float *pixels = sns_aligned_alloc(step * size * sizeof *pixels);
     if (!pixels) return sns_fail(err, SNS_NOMEM, "no memory for %zu pictures", step);

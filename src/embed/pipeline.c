@@ -6,7 +6,8 @@
  * Item i uses slot i mod capacity, so order costs nothing, and a thread that is `capacity` items
  * ahead of what was delivered waits: memory is bounded and a slow encoder slows the decoders. A
  * batch is always the same `batch` consecutive items (less the bad ones), whatever the number of
- * threads, so results do not depend on it.
+ * threads, so results do not depend on it. Sounds differ in length and each is encoded by itself:
+ * a batch is one of them.
  *
  * Two locks: `taking` is held by the one thread that is at the source, which may wait there for
  * long (a command, a terminal); `lock` is for the state and never held while waiting for anything
@@ -31,6 +32,7 @@ typedef struct slot {
     sns_error error; /* code SNS_OK: pixels hold a prepared picture */
     size_t width_px, height_px;
     float *pixels;
+    sns_sound sound; /* instead, of an encoder that hears */
 } slot;
 
 typedef struct pipeline {
@@ -71,13 +73,17 @@ static void drop_bytes(slot *s) {
     s->item.size = 0;
 }
 
-static void fill_slot(const pipeline *p, slot *s) {
+static sns_status fill_sound(const pipeline *p, slot *s) {
+    const sns_embed_item *it = &s->item;
+    const sns_sound_options o = {.rate_hz = p->encoder->sound_rate_hz, .cancel = p->cancel};
+    return it->bytes ? sns_sound_decode(it->bytes, it->size, it->name, &o, &s->sound, &s->error)
+                     : sns_sound_load(it->name, &o, &s->sound, &s->error);
+}
+
+static sns_status fill_picture(const pipeline *p, slot *s) {
     sns_image image = {0};
     const char *name = s->item.name;
-    s->error = s->item.problem;
-    s->width_px = s->height_px = 0;
-    s->in_memory = s->item.bytes != NULL;
-    sns_status status = s->error.code;
+    sns_status status = SNS_OK;
     if (!s->pixels) s->pixels = sns_aligned_alloc(p->encoder->pixels * sizeof(float));
     if (!s->pixels) status = sns_fail(&s->error, SNS_NOMEM, "%s: no memory", name);
     if (!status) status = load(p, s, &image);
@@ -87,9 +93,17 @@ static void fill_slot(const pipeline *p, slot *s) {
         s->width_px = image.width_px;
         s->height_px = image.height_px;
     }
-    s->error.code = status;
-    if (!p->keep_bytes) drop_bytes(s);
     sns_image_free(&image);
+    return status;
+}
+
+static void fill_slot(const pipeline *p, slot *s) {
+    s->error = s->item.problem;
+    s->width_px = s->height_px = 0;
+    s->in_memory = s->item.bytes != NULL;
+    if (!s->error.code)
+        s->error.code = p->encoder->sound_rate_hz ? fill_sound(p, s) : fill_picture(p, s);
+    if (!p->keep_bytes) drop_bytes(s);
 }
 
 /* Wait until there is a free slot; false when no more is to be taken. */
@@ -171,6 +185,7 @@ static void free_item(slot *s) {
     free(s->item.name);
     s->item.name = NULL;
     drop_bytes(s);
+    sns_sound_free(&s->sound);
 }
 
 static void release(pipeline *p, size_t first, size_t count) {
@@ -188,16 +203,18 @@ static sns_status deliver(const pipeline *p, size_t first, size_t count, sns_emb
     for (size_t i = first; i < first + count; i++) {
         const slot *s = &p->slots[i % p->capacity];
         bool ok = s->error.code == SNS_OK;
-        sns_embed_result result = {.index = i,
-                                   .path = s->item.name,
-                                   .status = s->error.code,
-                                   .message = ok ? "" : s->error.message,
-                                   .vector = ok ? vector : NULL,
-                                   .width_px = ok ? s->width_px : 0,
-                                   .height_px = ok ? s->height_px : 0,
-                                   .in_memory = s->in_memory,
-                                   .bytes = s->item.bytes,
-                                   .size = s->item.size};
+        sns_embed_result result = {
+            .index = i,
+            .path = s->item.name,
+            .status = s->error.code,
+            .message = ok ? "" : s->error.message,
+            .vector = ok ? vector : NULL,
+            .width_px = ok ? s->width_px : 0,
+            .height_px = ok ? s->height_px : 0,
+            .seconds = s->sound.rate_hz ? (double)s->sound.count / (double)s->sound.rate_hz : 0,
+            .in_memory = s->in_memory,
+            .bytes = s->item.bytes,
+            .size = s->item.size};
         sns_status status = callback(user, &result);
         if (status) return status;
         if (ok) vector += p->encoder->dim;
@@ -214,19 +231,28 @@ static sns_status stopped(pipeline *p, sns_error *err) {
                         : sns_fail(err, SNS_CANCELLED, "cancelled");
 }
 
+/* A good slot joins the batch: its pixels, or at once its sound's vector. */
+static sns_status gather(pipeline *p, const slot *s, size_t good, sns_error *err) {
+    const sns_encoder *e = p->encoder;
+    if (e->sound_rate_hz) return e->encode_sound(e->user, &s->sound, p->out + good * e->dim, err);
+    memcpy(p->in + good * e->pixels, s->pixels, e->pixels * sizeof(float));
+    return SNS_OK;
+}
+
 /* *count <- how many were delivered: p->batch, or less at the end. */
 static sns_status run_batch(pipeline *p, size_t first, size_t *count, sns_embed_fn *callback,
                             void *user, sns_error *err) {
-    size_t good = 0, pixels = p->encoder->pixels;
+    size_t good = 0;
     for (*count = 0; *count < p->batch; ++*count) {
         wait_result r = wait_ready(p, first + *count);
         if (r == STOPPED) return stopped(p, err);
         if (r == NO_MORE) break;
         const slot *s = &p->slots[(first + *count) % p->capacity];
-        if (s->error.code == SNS_OK)
-            memcpy(p->in + good++ * pixels, s->pixels, pixels * sizeof(float));
+        if (s->error.code) continue;
+        sns_status failed = gather(p, s, good++, err);
+        if (failed) return failed;
     }
-    if (good) {
+    if (good && !p->encoder->sound_rate_hz) {
         sns_status s = p->encoder->encode(p->encoder->user, p->in, good, p->out, err);
         if (s) return s;
     }
@@ -291,13 +317,15 @@ sns_status sns_pipeline_stream(const sns_encoder *encoder, const sns_embed_sourc
                                size_t most, const sns_embed_options *options,
                                sns_embed_fn *callback, void *user, sns_error *err) {
     const sns_embed_options defaults = {0}, *o = options ? options : &defaults;
-    if (!encoder || !encoder->pixels || !encoder->dim || !source || !callback)
+    if (!encoder || (!encoder->pixels && !encoder->sound_rate_hz) || !encoder->dim || !source ||
+        !callback)
         return sns_fail(err, SNS_ARG, "embed: no encoder, pictures or callback");
     if (o->batch > MAX_BATCH || o->threads > MAX_THREADS)
         return sns_fail(err, SNS_ARG, "embed: at most %d pictures in a batch, %d threads",
                         MAX_BATCH, MAX_THREADS);
     size_t threads = at_most(o->threads ? o->threads : processor_count(), MAX_THREADS);
     size_t batch = o->batch ? o->batch : DEFAULT_BATCH, count;
+    if (encoder->sound_rate_hz) batch = 1;
     if (most) threads = at_most(threads, most), batch = at_most(batch, most);
     pipeline *p = calloc(1, sizeof *p);
     if (!p) return sns_fail(err, SNS_NOMEM, "no memory");

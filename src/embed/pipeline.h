@@ -12,6 +12,9 @@ typedef struct sns_encoder {
     sns_status (*prepare)(void *user, const sns_image *image, float *out, sns_error *err);
     /* in [n, pixels] -> out [n, dim] */
     sns_status (*encode)(void *user, const float *in, size_t n, float *out, sns_error *err);
+    /* Not 0: what is read is sound, at this rate, and only dim and encode_sound matter. */
+    size_t sound_rate_hz;
+    sns_status (*encode_sound)(void *user, const sns_sound *sound, float *out, sns_error *err);
 } sns_encoder;
 
 /* See sns_embed_stream. most: how many pictures there are at most; 0: unknown. */

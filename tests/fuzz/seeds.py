@@ -79,6 +79,12 @@ def config():
     yield b"\0" + json.dumps({"text_config_dict": hf["text_config"], "vision_config_dict": {}}).encode()
     siglip = {**hf["text_config"], "pad_token_id": 1, "projection_size": 64, "hidden_act": "gelu_pytorch_tanh"}
     yield b"\0" + json.dumps({**hf, "model_type": "siglip", "text_config": siglip}).encode()
+    shape = {"max_length": 32, "num_mel_bins": 16}
+    text = {**tower, "vocab_size": 60, "max_position_embeddings": 9, "bos_token_id": 3, "eos_token_id": 4}
+    for audio in ({**tower, **shape, "model_type": "vit", "patch_size": 8},
+                  {**shape, "model_type": "cnn", "hidden_size": 4, "depths": [1, 2]}):
+        yield b"\0" + json.dumps({"model_type": "sensus-sound", "projection_dim": 8, "audio_config": audio,
+                                  "text_config": text}).encode()
     yield b"\1" + json.dumps({"model_cfg": {
         "embed_dim": 32, "quick_gelu": True,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "mlp_ratio": 4.5},
