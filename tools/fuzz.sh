@@ -25,7 +25,7 @@ sources() {
     suite) echo src/score/suite_read.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
         src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \
-        src/train/tar_stream.c ;;
+        src/train/tar_stream.c src/media/sound_kind.c ;;
     *)
         echo "fuzz.sh: no target '$1'" >&2
         exit 2

@@ -159,7 +159,8 @@ sns_dataset *sns_dataset_new(sns_warn_fn warn, void *user) {
 static sns_status finish(sns_dataset *d, sns_status s, const char *what, sns_dataset **out,
                          sns_error *err) {
     if (!s && !d->count)
-        s = sns_fail(err, SNS_ARG, "%s: no sample with a picture and a caption (%zu skipped)", what,
+        s = sns_fail(err, SNS_ARG,
+                     "%s: no sample with a picture or sound and a caption (%zu skipped)", what,
                      d->skipped);
     if (s) {
         sns_dataset_free(d);
@@ -193,7 +194,10 @@ sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t s
 
 void sns_dataset_free(sns_dataset *d) {
     if (!d) return;
-    for (size_t i = 0; i < d->count; i++) free(d->samples[i].square);
+    for (size_t i = 0; i < d->count; i++) {
+        free(d->samples[i].square);
+        free(d->samples[i].sound);
+    }
     for (size_t i = 0; i < d->map_count; i++) sns_map_close(&d->maps[i]);
     free(d->maps);
     free(d->samples);

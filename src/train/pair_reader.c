@@ -150,7 +150,7 @@ static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *e
 static sns_status add_member(sns_pair_reader *r, sns_error *err) {
     sns_tar_entry e = {r->member.name, r->member.data, r->member.size};
     sns_status s = sns_shard_add(&r->shard, &e, err);
-    if (sns_shard_is_picture(e.name)) {
+    if (r->shard.draft.sample.bytes == r->member.data) {
         free(r->picture);
         r->picture = r->member.data;
     } else {

@@ -4,7 +4,7 @@
 #include "train/dataset.h"
 #include <stdatomic.h>
 
-/* A sample on its own: the picture as it is stored, and its captions. */
+/* A sample on its own: the picture or sound as it is stored, and its captions. */
 typedef struct sns_pair {
     unsigned char *bytes; /* [size] */
     size_t size;
