@@ -68,7 +68,8 @@ typedef struct sns_train_options {
      * {"en": ["a dog", ...], ...}} or {"caption": "a dog"}, and optionally "concept" (two samples
      * of one concept never meet in a batch) and "flip": false (never mirror this picture).
      * A model that hears takes x.wav|ogg|flac|mp3|... and the manifests' "audio" instead; of a
-     * recording the first half minute counts. */
+     * recording the first half minute counts. A sample may have both: what the model takes counts.
+     */
     const char *const *data;
     size_t data_count;
     size_t shuffle;  /* 0: the pictures are decoded once, as far as cache_mb goes. N: the shards are

@@ -49,6 +49,10 @@ typedef void (*sns_warn_fn)(void *user, const char *message);
  * shard), SNS_ARG (no sample in it all), SNS_IO, SNS_NOMEM. */
 sns_status sns_dataset_open(const char *const *sources, size_t source_count, sns_warn_fn warn,
                             void *user, sns_dataset **out, sns_error *err);
+/* The same for sounds, which are decoded at this rate (0: pictures). Of a sample with a picture and
+ * a sound, here the sound counts. */
+sns_status sns_dataset_open_sounds(const char *const *sources, size_t source_count, size_t rate_hz,
+                                   sns_warn_fn warn, void *user, sns_dataset **out, sns_error *err);
 /* One source held in memory, as if it were a file of this name: what the fuzzer calls. Pictures
  * named by manifests are looked up on the disk. The bytes must outlive the data set. */
 sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t size,
@@ -71,9 +75,6 @@ uint64_t sns_dataset_fingerprint(const sns_dataset *d);
 
 /* From now on pictures become squares whole, squeezed, instead of by their centre. */
 void sns_dataset_set_squash(sns_dataset *d, bool squash);
-/* From now on samples are sounds, decoded at this rate. */
-void sns_dataset_set_sound(sns_dataset *d, size_t rate_hz);
-size_t sns_dataset_sound_rate_hz(const sns_dataset *d); /* 0: pictures */
 /* Decode a sound (bytes NULL: the file `name`), at most its first half minute. *sound is malloc'd.
  */
 sns_status sns_decode_sound(const void *bytes, size_t size, const char *name, size_t rate_hz,

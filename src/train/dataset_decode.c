@@ -56,14 +56,6 @@ sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, ui
                              square, side, err);
 }
 
-void sns_dataset_set_sound(sns_dataset *d, size_t rate_hz) {
-    d->sound_rate_hz = rate_hz;
-}
-
-size_t sns_dataset_sound_rate_hz(const sns_dataset *d) {
-    return d->sound_rate_hz;
-}
-
 sns_status sns_decode_sound(const void *bytes, size_t size, const char *name, size_t rate_hz,
                             int16_t **sound, uint32_t *count, sns_error *err) {
     const sns_sound_options o = {.rate_hz = rate_hz, .max_seconds = SOUND_SECONDS, .cut = 1};

@@ -66,8 +66,8 @@ bool sns_shard_starts_new(const sns_shard *s, const char *member);
 /* Is the member of use: a picture, a sound, a .json or a .txt? */
 bool sns_shard_wants(const char *member);
 /* Take in a member of the open sample; the first after a close opens one. Of a sample with a
- * picture and a sound the picture counts. e->data of what counts (then the draft's bytes) must live
- * until the sample is not needed any more. Errors: SNS_NOMEM. */
+ * picture and a sound, what the set is of counts. e->data of what counts (then the draft's bytes)
+ * must live until the sample is not needed any more. Errors: SNS_NOMEM. */
 sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err);
 /* The open sample (none is fine) becomes one of the data set, or is left out. */
 sns_status sns_shard_close(sns_shard *s, sns_error *err);

@@ -47,8 +47,11 @@ static sns_status add_root(sns_dataset *d, sns_draft *draft, json_t *root, char 
     if (concept) sns_dataset_set_concept(d, draft, concept);
     json_t *flip = json_object_get(root, "flip");
     if (json_is_false(flip)) draft->sample.flip = false;
-    for (size_t i = 0; image && !*image && i < sizeof names / sizeof *names; i++) {
-        const char *path = json_string_value(json_object_get(root, names[i]));
+    enum { NAMES = sizeof names / sizeof *names };
+    size_t first = d->sound_rate_hz ? NAMES - 1 : 0;
+    for (size_t i = 0; image && !*image && i < NAMES; i++) {
+        const char *name = names[(first + i) % NAMES];
+        const char *path = json_string_value(json_object_get(root, name));
         if (path && *path && !(*image = sns_strdup(path)))
             return sns_fail(err, SNS_NOMEM, "no memory for a path");
     }

@@ -101,12 +101,14 @@ static size_t csv_column(const csv *c, const char *const *names) {
 }
 
 /* Columns from the first record; false when it is no header. */
-static bool csv_header(csv *c) {
+static bool csv_header(csv *c, bool sounds) {
     static const char *const image[] = {"image",     "file",  "path", "filename",
                                         "file_name", "audio", NULL};
+    static const char *const audio[] = {"audio", NULL};
     static const char *const caption[] = {"caption", "text", "sentence", NULL};
     static const char *const concept[] = {"concept", NULL}, *const lang[] = {"lang", NULL};
-    c->image = csv_column(c, image);
+    c->image = sounds ? csv_column(c, audio) : COLUMNS_MAX;
+    if (c->image == COLUMNS_MAX) c->image = csv_column(c, image);
     c->caption = csv_column(c, caption);
     c->concept = csv_column(c, concept);
     c->lang = csv_column(c, lang);
@@ -127,7 +129,7 @@ static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *
     size_t line = 1;
     bool open = false, have = csv_record(c);
     sns_status s = SNS_OK;
-    if (have && csv_header(c)) have = csv_record(c);
+    if (have && csv_header(c, d->sound_rate_hz > 0)) have = csv_record(c);
     for (; have && !s; have = csv_record(c)) {
         const char *image = csv_cell(c, c->image), *text = csv_cell(c, c->caption);
         if (c->cells == 1 && !*image) continue; /* an empty line */

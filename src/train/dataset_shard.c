@@ -73,11 +73,12 @@ sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err) {
     sns_error why;
     sns_status st = SNS_OK;
     if (!s->open) open_sample(s, e->name);
-    bool sound = sns_is_sound_name(e->name);
-    if (is_picture(e->name) || (sound && !s->draft.sample.bytes)) {
+    bool sound = sns_is_sound_name(e->name), medium = sound || is_picture(e->name);
+    bool wanted = medium && sound == (s->d->sound_rate_hz > 0);
+    if (wanted || (medium && !s->draft.sample.bytes)) {
         s->draft.sample.bytes = e->data;
         s->draft.sample.size = e->size;
-    } else if (sound) {
+    } else if (medium) {
         return SNS_OK;
     } else if (sns_ends_with_nocase(e->name, ".json")) {
         st = sns_dataset_add_json(s->d, &s->draft, (const char *)e->data, e->size, NULL, &why);

@@ -81,6 +81,10 @@ sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn,
     return r;
 }
 
+void sns_pair_reader_want_sounds(sns_pair_reader *r, size_t rate_hz) {
+    r->d->sound_rate_hz = rate_hz;
+}
+
 static void close_shard(sns_pair_reader *r) {
     sns_bytes_free(r->bytes);
     free(r->path);

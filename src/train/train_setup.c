@@ -283,14 +283,20 @@ static int tick(void *user, size_t done, size_t total) {
     return o->progress ? o->progress(o->user, &p) : 0;
 }
 
+/* Pictures, or sounds for a model that hears. */
+static sns_status open_set(const sns_run *r, const char *const *sources, size_t n,
+                           sns_dataset **out, sns_error *err) {
+    size_t rate_hz = r->mel_tables ? r->mel.rate_hz : 0;
+    return sns_dataset_open_sounds(sources, n, rate_hz, r->o.warn, r->o.user, out, err);
+}
+
 /* The held-out data, always in memory. */
 static sns_status read_val(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
     if (!o->val) return SNS_OK;
-    sns_status s = sns_dataset_open(&o->val, 1, o->warn, o->user, &r->val, err);
+    sns_status s = open_set(r, &o->val, 1, &r->val, err);
     if (s) return s;
     sns_dataset_set_squash(r->val, r->preprocess.resize_both);
-    sns_dataset_set_sound(r->val, r->mel_tables ? r->mel.rate_hz : 0);
     return sns_dataset_decode_all(r->val, r->config.image_px, (o->cache_mb << 20) / 8, NULL, NULL,
                                   err);
 }
@@ -301,13 +307,12 @@ static sns_status read_data(sns_run *r, sns_error *err) {
         sns_status s = sns_run_open_stream(r, err);
         return s ? s : read_val(r, err);
     }
-    sns_status s = sns_dataset_open(o->data, o->data_count, o->warn, o->user, &r->data, err);
+    sns_status s = open_set(r, o->data, o->data_count, &r->data, err);
     if (s) return s;
     if (sns_dataset_count(r->data) < o->batch)
         return sns_fail(err, SNS_ARG, "a batch of %zu is larger than the data: %zu samples",
                         o->batch, sns_dataset_count(r->data));
     sns_dataset_set_squash(r->data, r->preprocess.resize_both);
-    sns_dataset_set_sound(r->data, r->mel_tables ? r->mel.rate_hz : 0);
     if ((s = read_val(r, err))) return s;
     ticker t = {r};
     s = sns_dataset_decode_all(r->data, o->cache_px, o->cache_mb << 20, tick, &t, err);

@@ -329,15 +329,15 @@ static void built_shards(void **state) {
     snprintf(path, sizeof path, "%s/built-000000.tar", pictures.dir);
     source = path;
     sns_dataset *d;
-    assert_int_equal(sns_dataset_open(&source, 1, NULL, NULL, &d, &err), SNS_OK);
-    sns_dataset_set_sound(d, 16000);
+    assert_int_equal(sns_dataset_open_sounds(&source, 1, 16000, NULL, NULL, &d, &err), SNS_OK);
     assert_int_equal(sns_dataset_decode_all(d, 0, 1 << 28, NULL, NULL, &err), SNS_OK);
     assert_int_equal(sns_dataset_count(d), SOUNDS);
     assert_int_equal(sns_dataset_sample(d, 3)->sound_count, 9600);
     sns_dataset_free(d);
 }
 
-/* Sounds that cannot be read are told and left out; a picture beside a sound is what counts. */
+/* Sounds that cannot be read are told and left out; of a picture and a sound, what the set is of
+ * counts. */
 static void what_cannot_be_heard(void **state) {
     (void)state;
     sns_strbuf tar = {0};
@@ -354,7 +354,13 @@ static void what_cannot_be_heard(void **state) {
                      SNS_OK);
     assert_int_equal(sns_dataset_count(d), 2);
     assert_memory_equal(sns_dataset_sample(d, 1)->bytes, "PICTURE", 7);
-    sns_dataset_set_sound(d, 16000);
+    sns_dataset_free(d);
+    char path[5000];
+    const char *source = in_set(path, "both.tar");
+    save(path, tar.data, tar.size);
+    assert_int_equal(sns_dataset_open_sounds(&source, 1, 16000, NULL, NULL, &d, &err), SNS_OK);
+    assert_int_equal(sns_dataset_count(d), 2);
+    assert_memory_equal(sns_dataset_sample(d, 1)->bytes, "SOUND", 5);
     assert_int_equal(sns_dataset_decode_all(d, 0, 1 << 20, NULL, NULL, &err), SNS_FORMAT);
     assert_non_null(strstr(err.message, "none of the sounds"));
     sns_dataset_free(d);
