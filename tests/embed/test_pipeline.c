@@ -67,12 +67,8 @@ static sns_status encode(void *user, const float *in, size_t n, float *out, sns_
 }
 
 static sns_encoder encoder_of(encoder_log *log) {
-    return (sns_encoder){.user = log,
-                         .target_px = 2,
-                         .pixels = 12,
-                         .dim = 2,
-                         .prepare = prepare,
-                         .encode = encode};
+    return (sns_encoder){
+        .user = log, .target_px = 2, .pixels = 12, .dim = 2, .prepare = prepare, .encode = encode};
 }
 
 typedef struct receiver {

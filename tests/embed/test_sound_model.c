@@ -1,4 +1,5 @@
-/* test_sound_model.c - a model that hears: sounds of any length, files, what it refuses, its folder. */
+/* test_sound_model.c - a model that hears: sounds of any length, files, what it refuses, its
+ * folder. */
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/strbuf.h"
@@ -54,13 +55,8 @@ static void short_sounds_are_followed_by_silence(void **state) {
 static void long_sounds_are_windows(void **state) {
     (void)state;
     /* Starts by hand: steps of half a window, the last one at the end. */
-    static const size_t starts[] = {0,
-                                    WINDOW / 2,
-                                    WINDOW,
-                                    3 * WINDOW / 2,
-                                    2 * WINDOW,
-                                    5 * WINDOW / 2,
-                                    LONG - WINDOW};
+    static const size_t starts[] = {0,          WINDOW / 2,     WINDOW,       3 * WINDOW / 2,
+                                    2 * WINDOW, 5 * WINDOW / 2, LONG - WINDOW};
     float whole[E], part[E], mean[E] = {0};
     double norm = 0;
     encode(noise, LONG, whole);

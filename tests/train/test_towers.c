@@ -1,5 +1,6 @@
 /* test_towers.c - ResNet and CBOW, and towers that hear: vectors, gradients and running averages
- * equal a plain PyTorch's (tests/goldens/make_towers.py, make_sound.py); runs of every pair of towers learn, resume and ignore threads. */
+ * equal a plain PyTorch's (tests/goldens/make_towers.py, make_sound.py); runs of every pair of
+ * towers learn, resume and ignore threads. */
 #include "../embed/parity.h"
 #include "toy.h"
 #include "train/contrastive_loss.h"

@@ -1,4 +1,4 @@
-/* eval_spoken.c - recordings as queries for pictures, through a space that two models share.
+/* spoken.c - recordings as queries for pictures, through a space that two models share.
  *
  * The recordings' vectors come from a model that hears, the pictures' from one that sees; neither
  * has met the other's medium. They meet because both have the same text tower (ImageBind, Girdhar
