@@ -229,7 +229,8 @@ static const cli_option options[] = {
      "transformer|cbow"},
     {0, "sound", CLI_STRING, "KIND", NULL,
      "learn a model that hears: a Vision Transformer over log-mel spectrograms (--vision-width and "
-     "so on, --patch-px) or a residual CNN with mean pooling; with --init and a model that sees, "
+     "so on, --patch-px) or a residual CNN with the mean over time; with --init and a model that "
+     "sees, "
      "only its text tower is taken",
      AT(sound), 0, 0, "vit|cnn"},
     {0, "spectrogram", CLI_STRING, "KIND", "whisper", "Whisper's or Kaldi's (AST) conventions",

@@ -27,7 +27,7 @@ typedef enum sns_image_tower {
 typedef enum sns_sound_tower {
     SNS_SOUND_NONE, /* the model sees */
     SNS_SOUND_VIT,  /* patches of patch_px frames and bands; `vision` says its size */
-    SNS_SOUND_CNN   /* residual blocks, mean pooling; cnn_width, cnn_layers */
+    SNS_SOUND_CNN   /* residual blocks, the mean over time; cnn_width, cnn_layers */
 } sns_sound_tower;
 typedef enum sns_spectrogram { SNS_SPECTROGRAM_WHISPER, SNS_SPECTROGRAM_KALDI } sns_spectrogram;
 typedef enum sns_text_tower {

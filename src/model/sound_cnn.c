@@ -1,13 +1,13 @@
 /* sound_cnn.c - a small residual convolutional tower over spectrograms.
  *
  * He et al. 2016's basic blocks; where a stage halves the picture, average pooling before
- * convolutions of stride 1 as in CLIP's ResNet; at the end the mean over time and frequency, so
- * that what is heard counts and not when (Kong et al. 2020, "PANNs"). W = channels of the first
- * stage:
+ * convolutions of stride 1 as in CLIP's ResNet; at the end the mean over time, so that what is
+ * heard counts and not when, while the bands stay apart: a vowel is where its formants are. W =
+ * channels of the first stage:
  *   spectrogram [B, 1, T, M] -> stem of stride 2 [B, T/2, M/2, W]
  *   stage s = 0 ... 3: blocks -> [B, T / 2^(s+1), M / 2^(s+1), W 2^s]
  *   block: x = relu(norm(conv3(relu(norm(conv3(pool(x)))))) + down(pool(x)))
- *   mean of all places [B, 8 W] -> projected [B, E]
+ *   mean over time, bands side by side [B, (M / 16) 8 W] -> projected [B, E]
  * Stages of no blocks are left out, the last ones first. */
 #include "model/sound_cnn.h"
 #include "base/error.h"
@@ -54,6 +54,13 @@ static bool walk_block(sns_walker *v, sns_basic_block *b, size_t in, size_t out)
             sns_walk_conv_norm(v, &b->down, in, out, 1, "down_conv", "down_norm", SNS_INIT_ONE));
 }
 
+/* Bands that are left at the end: the stem keeps the half of an odd number, pooling does not. */
+static size_t bands_left(const sns_clip_config *c) {
+    size_t bands = (c->mels + 1) / 2;
+    for (size_t s = 1; s < SNS_RESNET_STAGES && c->stages[s]; s++) bands /= 2;
+    return bands;
+}
+
 bool sns_walk_sound_cnn(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     size_t W = c->vision.width, in = W;
     sns_basic_block *b = m->sound_cnn.blocks;
@@ -65,6 +72,7 @@ bool sns_walk_sound_cnn(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
             snprintf(v->prefix, sizeof v->prefix, "audio_model.stage%zu.%zu", s + 1, i);
             if (!walk_block(v, b++, in, W << s)) return false;
         }
+    in *= bands_left(c);
     return sns_walk_tensor(v, &m->image_projection, -1, SNS_INIT_NORMAL, powf((float)in, -0.5f), 2,
                            (size_t[]){c->embed, in}, "audio_projection.weight");
 }
@@ -97,6 +105,9 @@ sns_tensor *sns_sound_cnn_features(sns_tape *t, const sns_clip *m, sns_tensor *s
     for (size_t i = 0; i < n->count; i++) x = block(t, &n->blocks[i], x);
     size_t *starts = sns_tape_alloc(t, (B + 1) * sizeof *starts);
     if (!x || !starts) return NULL;
-    for (size_t b = 0; b <= B; b++) starts[b] = b * (x->rows / B);
+    /* The bands of a frame follow each other: a frame is a row. */
+    size_t frames = x->dim[1], dim[] = {B * frames, x->dim[2] * x->dim[3]};
+    for (size_t b = 0; b <= B; b++) starts[b] = b * frames;
+    x = sns_tape_wrap(t, x->data, x->grad, 2, dim);
     return sns_linear(t, sns_mean_rows(t, x, starts, B), &m->image_projection, NULL, NULL);
 }

@@ -4,7 +4,7 @@
   make_sound.py make DIR     model folders with random weights, spectrograms, the reference's vectors and gradients
   make_sound.py golden       rewrite tests/goldens/sound, the two small folders that are in the repository
 
-A ViT over patches of spectrograms [B, 1, frames, mels] and a residual CNN with mean pooling, each with a text tower, under
+A ViT over patches of spectrograms [B, 1, frames, mels] and a residual CNN with its mean over time, each with a text tower, under
 the names of sensus's own layout (src/model/sound_config.c). What a folder holds is said in make_towers.py.
 """
 import os
@@ -40,7 +40,7 @@ def cnn(c, w, x, training):
     for stage, blocks in enumerate(c["audio_config"]["depths"]):
         for i in range(blocks):
             x = block(w, f"{p}stage{stage + 1}.{i}.", x, training)
-    return x.mean((2, 3)) @ w["audio_projection.weight"].T
+    return x.mean(2).permute(0, 2, 1).flatten(1) @ w["audio_projection.weight"].T
 
 
 def encode_sound(c, w, x, training=False):
@@ -98,7 +98,8 @@ def cnn_weights(c, g):
             if stage and not i:
                 conv(q + "down_conv", q + "down_norm", out, cin, 1)
             cin = out
-    w["audio_projection.weight"] = torch.randn(c["projection_dim"], cin, generator=g) * cin ** -0.5
+    bands = (a["num_mel_bins"] + 1) // 2 >> (len(a["depths"]) - 1)
+    w["audio_projection.weight"] = torch.randn(c["projection_dim"], bands * cin, generator=g) * (bands * cin) ** -0.5
     return w
 
 
