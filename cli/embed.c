@@ -93,7 +93,7 @@ static int run(const cli_call *call) {
     const values *v = call->values;
     embedder e = {0};
     if (!v->texts.count == !call->argument_count)
-        return cli_usage(call, "give either --text or picture files");
+        return cli_usage(call, "give either --text or files");
     int code = embed(&e, call);
     free(e.rows);
     sns_model_free(e.model);
@@ -114,7 +114,8 @@ static const cli_option options[] = {
 const cli_command cli_embed = {
     .arguments = "[FILE...]",
     .description =
-        "Turn pictures or texts into vectors of length 1. Without --output, one JSON object a "
+        "Turn pictures, or recordings for a model that hears, or texts into vectors of length 1. "
+        "Without --output, one JSON object a "
         "line: "
         "path or text, and vector. With it, the row of an unreadable picture is NaN, so that rows "
         "stay in the order of the files.",

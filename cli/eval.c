@@ -115,7 +115,7 @@ const cli_command cli_eval_retrieval = {
         "gives.\n\n"
         "The manifest has one JSON object a line: {\"image\": path, \"captions\": {\"en\": [text, "
         "...], ...}} or {\"image\": path, \"caption\": text}; or it is a .csv with the columns "
-        "image and caption (English).\n\n"
+        "image and caption (English). For a model that hears, \"audio\" in place of \"image\".\n\n"
         "Equal texts are one text, rightly answered by any picture it belongs to. Ties count "
         "against the model.",
     .examples = "sensus eval retrieval --manifest tuxpaint/manifest.jsonl --lang en,de,ja",

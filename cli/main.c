@@ -9,9 +9,9 @@ extern const cli_command cli_classifier_build, cli_classifier_info, cli_classify
     cli_data_build, cli_data_corrupt, cli_data_duplicates, cli_data_overlap, cli_data_show,
     cli_data_stats, cli_embed, cli_entails, cli_eval_arithmetic, cli_eval_compare,
     cli_eval_few_shot, cli_eval_knn, cli_eval_moments, cli_eval_probe, cli_eval_relevance,
-    cli_eval_retrieval, cli_eval_robustness, cli_eval_suite, cli_eval_zero_shot, cli_index,
-    cli_model_average, cli_model_info, cli_model_quantize, cli_moments, cli_search, cli_summary,
-    cli_tokenizer_train, cli_train;
+    cli_eval_retrieval, cli_eval_robustness, cli_eval_spoken, cli_eval_suite, cli_eval_zero_shot,
+    cli_index, cli_model_average, cli_model_info, cli_model_quantize, cli_moments, cli_search,
+    cli_summary, cli_tokenizer_train, cli_train;
 
 /* Every command has one line here, in the order of help; those of a group stand together. */
 static const cli_entry table[] = {
@@ -38,6 +38,8 @@ static const cli_entry table[] = {
     {"eval knn", "measure nearest neighbours by a model's vectors", &cli_eval_knn},
     {"eval few-shot", "measure what a few examples of each class are worth", &cli_eval_few_shot},
     {"eval relevance", "measure the cut-off of search --relevant", &cli_eval_relevance},
+    {"eval spoken", "measure how well recordings find the pictures they speak of",
+     &cli_eval_spoken},
     {"eval arithmetic", "measure what adding and subtracting vectors finds", &cli_eval_arithmetic},
     {"eval moments", "measure how well moments of films are found", &cli_eval_moments},
     {"eval suite", "measure a model by a list of measures, with a page of results",

@@ -10,15 +10,16 @@
 typedef struct values {
     cli_list data;
     const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss, *teacher;
-    const char *vision, *text, *resnet_layers;
+    const char *vision, *text, *resnet_layers, *sound, *spectrogram, *cnn_layers;
     int64_t resnet_width, image_px, patch_px, vision_width, vision_layers, vision_heads, text_width,
-        text_layers, text_heads, embed, context;
+        text_layers, text_heads, embed, context, mels, cnn_width;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
         patch_drop_until, checkpoint_activations;
-    bool lock_image, no_flip, squash, resume, bf16;
+    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_mask;
+    bool lock_image, lock_text, no_flip, squash, resume, bf16;
 } values;
 
 /* Set by a signal; the training loop looks at it after each step. */
@@ -90,8 +91,18 @@ static sns_loss named_loss(const char *name) {
     return (sns_loss)i;
 }
 
+static void fill_sound_options(const values *v, sns_train_options *o) {
+    if (v->sound) o->sound_tower = !strcmp(v->sound, "cnn") ? SNS_SOUND_CNN : SNS_SOUND_VIT;
+    if (!strcmp(v->spectrogram, "kaldi")) o->spectrogram = SNS_SPECTROGRAM_KALDI;
+    o->mels = (size_t)v->mels, o->window_seconds = v->window_seconds;
+    o->cnn_width = (size_t)v->cnn_width, o->cnn_layers = v->cnn_layers;
+    o->sound_speed = v->sound_speed, o->sound_gain_db = v->sound_gain_db;
+    o->sound_noise = v->sound_noise, o->sound_mask = v->sound_mask;
+}
+
 static void fill_options(const values *v, screen *s, sns_train_options *o) {
     sns_train_defaults(o);
+    fill_sound_options(v, o);
     o->data = v->data.items, o->data_count = v->data.count;
     o->out_dir = v->out, o->tokenizer_dir = v->tokenizer, o->config_dir = v->config;
     o->init_dir = v->init, o->val = v->val, o->lang_weight = v->lang_weight;
@@ -118,7 +129,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
     o->teacher_dir = v->teacher, o->distill_affinity = v->distill_affinity;
     o->distill_features = v->distill_features;
-    o->layer_decay = v->layer_decay, o->lock_image = v->lock_image;
+    o->layer_decay = v->layer_decay, o->lock_image = v->lock_image, o->lock_text = v->lock_text;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->patch_drop = v->patch_drop, o->patch_drop_until = v->patch_drop_until;
     o->crop_scale = v->crop_scale, o->crop_aspect = v->crop_aspect;
@@ -199,6 +210,9 @@ static const cli_option options[] = {
     {0, "lock-image", CLI_FLAG, NULL, NULL,
      "the image tower of --init stays as it is and only texts learn (LiT): less time and memory",
      AT(lock_image), 0, 0, NULL},
+    {0, "lock-text", CLI_FLAG, NULL, NULL,
+     "the text tower of --init stays as it is and the other comes to its space", AT(lock_text), 0,
+     0, NULL},
     {0, "layer-decay", CLI_FLOAT, "X", "1",
      "each block's learning rate is X times that of the block above it", AT(layer_decay), 0.01, 1,
      NULL},
@@ -213,6 +227,21 @@ static const cli_option options[] = {
     {0, "text", CLI_STRING, "KIND", "transformer",
      "text tower: a Transformer, or the mean of token embeddings", AT(text), 0, 0,
      "transformer|cbow"},
+    {0, "sound", CLI_STRING, "KIND", NULL,
+     "learn a model that hears: a Vision Transformer over log-mel spectrograms (--vision-width and "
+     "so on, --patch-px) or a residual CNN with the mean over time; with --init and a model that "
+     "sees, "
+     "only its text tower is taken",
+     AT(sound), 0, 0, "vit|cnn"},
+    {0, "spectrogram", CLI_STRING, "KIND", "whisper", "Whisper's or Kaldi's (AST) conventions",
+     AT(spectrogram), 0, 0, "whisper|kaldi"},
+    {0, "mels", CLI_INT, "N", "64", "bands of a spectrogram", AT(mels), 2, 512, NULL},
+    {0, "window", CLI_FLOAT, "SECONDS", "1.92", "what the audio tower hears at once",
+     AT(window_seconds), 0.1, 60, NULL},
+    {0, "cnn-width", CLI_INT, "N", "24", "channels of the CNN's first stage", AT(cnn_width), 1,
+     1024, NULL},
+    {0, "cnn-layers", CLI_STRING, "LIST", "1,1,1,1",
+     "residual blocks of the CNN's one to four stages", AT(cnn_layers), 0, 0, NULL},
     {0, "resnet-width", CLI_INT, "N", "64", "channels after the ResNet's stem", AT(resnet_width), 2,
      2048, NULL},
     {0, "resnet-layers", CLI_STRING, "LIST", "3,4,6,3", "bottlenecks of the ResNet's four stages",
@@ -281,6 +310,15 @@ static const cli_option options[] = {
      AT(grayscale), 0, 1, NULL},
     {0, "jitter", CLI_FLOAT, "X", "0.1", "change of brightness, contrast and saturation",
      AT(jitter), 0, 0.9, NULL},
+    {0, "sound-speed", CLI_FLOAT, "X", "0.1", "sounds are played at 1 +- X times their speed",
+     AT(sound_speed), 0, 0.5, NULL},
+    {0, "sound-gain", CLI_FLOAT, "DB", "6", "and louder or softer by up to so much",
+     AT(sound_gain_db), 0, 60, NULL},
+    {0, "sound-noise", CLI_FLOAT, "X", "0.3", "share of the sounds that get white noise",
+     AT(sound_noise), 0, 1, NULL},
+    {0, "sound-mask", CLI_FLOAT, "X", "0.15",
+     "largest share of a spectrogram's frames, and of its bands, that is hidden", AT(sound_mask), 0,
+     0.9, NULL},
     {0, "squash", CLI_FLAG, NULL, NULL,
      "squeeze whole pictures into the square, in training and later, instead of taking their "
      "centre",
@@ -318,7 +356,8 @@ const cli_command cli_train = {
         "\"de\": [\"ein Hund\"]}, \"concept\": \"dog\", \"flip\": true}, or a .txt with one "
         "caption "
         "a line. A CSV has the columns image and caption; a line of a .jsonl is such a JSON object "
-        "with \"image\". Two samples of one concept never meet in a batch; a picture is not "
+        "with \"image\". For a model that hears (--sound) the same with .wav, .ogg, .flac, .mp3 "
+        "and \"audio\". Two samples of one concept never meet in a batch; a picture is not "
         "mirrored when its captions say left or right.\n\n"
         "The run's folder holds model/ in Hugging Face's layout (open_clip's for a ResNet or CBOW "
         "tower), the two newest checkpoints, "
@@ -335,6 +374,8 @@ const cli_command cli_train = {
         "sensus train --data captions.csv --tokenizer models/mine --out run --resume\n"
         "sensus train --data captions.csv --tokenizer models/mine --out run2 --vision resnet "
         "--text cbow --image-px 96\n"
+        "sensus train --data words.jsonl --init models/sensus-small --lock-text --sound cnn --out "
+        "run3\n"
         "mpirun -n 4 sensus train --data 'shards/*.tar' --tokenizer models/mine --out run",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,

@@ -5,7 +5,7 @@
 set -eu
 target=$1 runs=${2:-1000000}
 out=build-fuzz
-flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips libavformat)"
+flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips libavformat libavcodec libswresample)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
 
@@ -22,10 +22,12 @@ sources() {
     robustness) echo src/score/robustness*.c src/score/report.c ;;
     video) echo src/media/av_*.c src/media/frame_convert.c src/media/look.c src/media/shots.c src/media/tone_map.c \
         src/media/video.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
+    sound) echo src/media/av_input.c src/media/av_source.c src/media/sound.c src/media/sound_kind.c src/prep/log_mel.c \
+        src/prep/log_mel_config.c src/kernel/gemm.c src/kernel/onednn.c ;;
     suite) echo src/score/suite_read.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
         src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \
-        src/train/tar_stream.c ;;
+        src/train/tar_stream.c src/media/sound_kind.c ;;
     *)
         echo "fuzz.sh: no target '$1'" >&2
         exit 2
@@ -56,7 +58,7 @@ run() {
         objects="$objects $(object "$s")"
     done
     # shellcheck disable=SC2086
-    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8 vips libavformat libavcodec libavutil libswscale) -ldnnl -lgomp -lm -lpthread
+    clang $sanitize -fsanitize=fuzzer $objects -o "$out/fuzz_$1" $(pkg-config --libs jansson libutf8proc libpcre2-8 vips libavformat libavcodec libavutil libswscale libswresample) -ldnnl -lgomp -lm -lpthread
     mkdir -p "$out/corpus/$1" "$out/crash"
     python3 tests/fuzz/seeds.py "$1" "$out/corpus/$1"
     echo "fuzzing $1: $runs runs"

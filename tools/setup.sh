@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what a part of the project needs on Debian: setup.sh PART...
-# Parts: build demo test lint fuzz bench recipe arm64. Does nothing, quickly, when all is there.
+# Parts: build demo test lint fuzz bench recipe sound arm64. Does nothing, quickly, when all is there.
 set -eu
 
 packages() {
@@ -16,6 +16,7 @@ packages() {
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
         python3-fonttools libvips-tools fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf fonts-lato \
         nodejs npm wordnet-base dataset-fashion-mnist ;;
+    sound) echo tuxpaint-stamps-default ktuberling-data klettres-data espeak-ng ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user pkg-config ;;
     *)
         echo "setup.sh: no part '$1'" >&2

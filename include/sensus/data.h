@@ -72,9 +72,10 @@ typedef struct sns_data_counts {
     uint64_t bytes; /* of the shards */
 } sns_data_counts;
 
-/* Write shards of KEY.jpg|png|webp and KEY.json. Pictures of other kinds become JPEG. Each shard
- * appears whole or not at all; the same samples give the same bytes. Errors: those of
- * sns_data_scan, SNS_ARG (out has no {}, no sample at all). */
+/* Write shards of KEY.jpg|png|webp and KEY.json, or of KEY.wav|ogg|flac|mp3 and KEY.json where a
+ * manifest or shard has sounds. Pictures of other kinds become JPEG, sounds WAV. Each shard appears
+ * whole or not at all; the same samples give the same bytes. Errors: those of sns_data_scan,
+ * SNS_ARG (out has no {}, no sample at all). */
 SNS_API sns_status sns_data_build(const sns_data_build_options *o, sns_data_counts *counts,
                                   sns_error *err);
 

@@ -1,4 +1,5 @@
-/* embed.h - many picture files to unit vectors: decoding and encoding side by side. */
+/* embed.h - many files of pictures, or of sound for a model that hears, to unit vectors: decoding
+ * and encoding side by side. */
 #ifndef SENSUS_EMBED_H
 #define SENSUS_EMBED_H
 #include <sensus/model.h>
@@ -21,6 +22,7 @@ typedef struct sns_embed_result {
     const char *message;        /* one line that names the file and the reason; "" when SNS_OK */
     const float *vector;        /* sns_model_dim(model) floats, length 1; NULL unless SNS_OK */
     size_t width_px, height_px; /* as decoded (a decoder may shrink); 0 unless SNS_OK */
+    double seconds;             /* of sound; 0 of a picture and unless SNS_OK */
     int in_memory;              /* nonzero: not a file, path is only a name */
     const void *bytes;          /* with keep_bytes, what a picture in memory consists of; or NULL */
     size_t size;                /* of bytes */
@@ -33,11 +35,13 @@ typedef sns_status sns_embed_fn(void *user, const sns_embed_result *result);
 /* Decode, prepare and encode n pictures. A file that can't be read is reported to the callback and
  * the work goes on. Memory does not grow with n: at most 3 * batch + threads pictures are held.
  * The vector of a picture does not depend on its neighbours beyond rounding (1e-6), nor on threads.
+ * A model that hears (sns_model_sound_rate_hz) takes recordings and films instead: at most 2 +
+ * threads of up to an hour are held, and a file's vector depends on nothing but the file.
  *   paths    n paths; borrowed for the call
  *   options  NULL: all defaults
- * Errors: SNS_ARG, SNS_NOMEM, SNS_SHAPE (no image tower), SNS_FORMAT (the model gives NaN),
- * SNS_CANCELLED, or what the callback returned; a file's own failure is not one.
- * Threads: starts its own; several calls may run at once with one model. */
+ * Errors: SNS_ARG, SNS_NOMEM, SNS_FORMAT (the model gives NaN), SNS_CANCELLED, or what the callback
+ * returned; a file's own failure is not one. Threads: starts its own; several calls may run at once
+ * with one model. */
 SNS_API sns_status sns_embed_files(const sns_model *model, const char *const *paths, size_t n,
                                    const sns_embed_options *options, sns_embed_fn *callback,
                                    void *user, sns_error *err);

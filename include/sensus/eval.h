@@ -41,6 +41,7 @@ typedef struct sns_retrieval_side {
 
 typedef struct sns_retrieval {
     char language[32];
+    int sounds;                  /* nonzero: the model hears, and "images" are sounds */
     size_t images, texts, pairs; /* distinct; pairs of a picture with a text of its own */
     sns_retrieval_side text_to_image, image_to_text;
 } sns_retrieval;
@@ -50,7 +51,7 @@ typedef struct sns_retrieval {
  *   manifest   JSON lines: {"image": path, "captions": {"en": "..." or ["...", ...], "de": ...}},
  *              or {"image": path, "caption": "..." or [...]}, which is taken as English; or, when
  *              its name ends in .csv, rows of image,caption under a header with these names.
- *              Several lines may name one picture.
+ *              Several lines may name one picture. For a model that hears, "audio" names the sound.
  *   results    language_count entries, caller-owned
  *   skipped    <- pictures and lines that were left out (each was warned of); may be NULL
  * Equal texts are one text, and it is answered rightly by any of the pictures it belongs to: so
@@ -77,6 +78,7 @@ typedef struct sns_class_result {
 } sns_class_result;
 
 typedef struct sns_zero_shot {
+    int sounds; /* nonzero: the model hears, and "images" are sounds */
     size_t images, classes, skipped;
     sns_measure top_1, top_5;
     sns_measure mean_per_class; /* top 1 of each class, averaged over classes */
@@ -106,6 +108,28 @@ SNS_API void sns_zero_shot_free(sns_zero_shot *result);
 /* A table (the measures, then classes from worst to best), or one JSON object. malloc'd. */
 SNS_API sns_status sns_zero_shot_report(const sns_zero_shot *result, int json, char **text,
                                         sns_error *err);
+
+/* ---- spoken queries ---- */
+
+typedef struct sns_spoken {
+    size_t sounds, images, skipped;
+    sns_retrieval_side sound_to_image, image_to_sound;
+} sns_spoken;
+
+/* How well recordings find the pictures that they speak of: the recordings' vectors are those of
+ * one model, the pictures' those of another, whose texts have the same vectors.
+ *   hears, sees  models of one space (train.h: lock_text)
+ *   manifest     JSON lines {"audio": path, "image": path, "lang": "en"}; several lines may name
+ * one picture, and all pictures that are named are candidates language     only recordings whose
+ * line has this "lang"; NULL: all Errors: as for sns_eval_retrieval; SNS_SHAPE (a model that does
+ * not hear, or see), SNS_MISMATCH (the models are not of one space). */
+SNS_API sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees,
+                                   const char *manifest, const char *language,
+                                   const sns_eval_options *options, sns_spoken *result,
+                                   sns_error *err);
+/* A table, or one JSON object. malloc'd. */
+SNS_API sns_status sns_spoken_report(const sns_spoken *result, int json, char **text,
+                                     sns_error *err);
 
 /* ---- what a model's vectors know: classifiers trained on top of them ---- */
 

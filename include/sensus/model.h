@@ -1,7 +1,8 @@
-/* model.h - loading a CLIP model and encoding pictures and texts into one space. */
+/* model.h - loading a CLIP model and encoding pictures, or sounds, and texts into one space. */
 #ifndef SENSUS_MODEL_H
 #define SENSUS_MODEL_H
 #include <sensus/image.h>
+#include <sensus/sound.h>
 #include <sensus/status.h>
 #include <sensus/tokenizer.h>
 #include <stddef.h>
@@ -53,22 +54,36 @@ SNS_API sns_status sns_model_quantize(const char *from, const char *dir, const c
 SNS_API sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err);
 SNS_API void sns_session_free(sns_session *s);
 
-/* Side S of the square input of the image tower. */
+/* Side S of the square input of the image tower; 0: the model hears and sees no pictures. */
 SNS_API size_t sns_model_image_px(const sns_model *m);
 /* Resize, crop and normalise one decoded picture as preprocessor_config.json says.
- *   out  3 * S * S floats, planar RGB; caller-owned.  Threads: any, no session needed. */
+ *   out  3 * S * S floats, planar RGB; caller-owned.  Threads: any, no session needed.
+ * Errors: SNS_SHAPE (the model has no image tower), SNS_NOMEM. */
 SNS_API sns_status sns_model_prepare_image(const sns_model *m, const sns_image *image, float *out,
                                            sns_error *err);
 
 /* Encode n prepared pictures into unit-length vectors.
- *   pixels  n * 3 * S * S floats    out  n * sns_model_dim(m) floats, row-major, |row| = 1;
- * caller-owned Errors: SNS_ARG (n == 0), SNS_NOMEM, SNS_SHAPE (no image tower), SNS_FORMAT (the
- * model gives NaN). Threads: one session per thread. Source: Radford et al. 2021, figure 3. */
+ *   pixels  n * 3 * S * S floats (of a model that hears: n spectrograms of a window)    out  n *
+ * sns_model_dim(m) floats, row-major, |row| = 1; caller-owned Errors: SNS_ARG (n == 0), SNS_NOMEM,
+ * SNS_SHAPE (no image tower), SNS_FORMAT (the model gives NaN). Threads: one session per thread.
+ * Source: Radford et al. 2021, figure 3. */
 SNS_API sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, float *out,
                                      sns_error *err);
 /* prepare + encode, in batches. */
 SNS_API sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, float *out,
                                      sns_error *err);
+/* The rate of the sound that the model's audio tower hears, in Hz; 0: the model sees pictures. */
+SNS_API size_t sns_model_sound_rate_hz(const sns_model *m);
+/* Encode one sound of any length into a unit-length vector. The tower hears windows of a fixed
+ * length that overlap by half, the last one ending where the sound ends; a shorter sound is
+ * followed by silence. The vector is the mean of the windows' unit vectors, made one of length 1.
+ * The same samples always give the same vector.
+ *   sound  at the model's rate      out  sns_model_dim(m) floats; caller-owned
+ * Errors: SNS_SHAPE (no audio tower), SNS_ARG (another rate, no samples), SNS_FORMAT (the model
+ * gives NaN), SNS_NOMEM. Source: Wu et al. 2023 (CLAP); the pooling is ours. */
+SNS_API sns_status sns_encode_sound(sns_session *s, const sns_sound *sound, float *out,
+                                    sns_error *err);
+
 /* Encode n texts (UTF-8, NUL-terminated; too long ones are cut, see tokenizer.h). Padding is not
  * computed. */
 SNS_API sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, float *out,

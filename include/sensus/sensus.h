@@ -45,6 +45,7 @@
 #include <sensus/probe.h>
 #include <sensus/relevance.h>
 #include <sensus/robustness.h>
+#include <sensus/sound.h>
 #include <sensus/status.h>
 #include <sensus/suite.h>
 #include <sensus/tokenizer.h>

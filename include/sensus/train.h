@@ -1,10 +1,11 @@
-/* train.h - contrastive pre-training of a CLIP model from pairs of pictures and texts.
+/* train.h - contrastive pre-training of a CLIP model from pairs of pictures, or sounds, and texts.
  *
  * Radford et al. 2021, figure 3: both towers encode a batch, every picture is compared with every
  * text, and a symmetric cross-entropy pulls the true pairs together. The run is a folder:
  *   checkpoint-STEP.safetensors  parameters, moments, position; the last two are kept
  *   model/                       what the newest checkpoint ships, in Hugging Face's layout, or
- *                                open_clip's for a ResNet or CBOW tower
+ *                                open_clip's for a ResNet or CBOW tower; a model that hears in one
+ *                                of its own (docs/SOUND.md)
  *   log.jsonl, curve.svg         one line a step or so, and its picture */
 #ifndef SENSUS_TRAIN_H
 #define SENSUS_TRAIN_H
@@ -22,6 +23,13 @@ typedef enum sns_image_tower {
     SNS_IMAGE_VIT,
     SNS_IMAGE_RESNET /* with attention pooling; pictures of a multiple of 32 px */
 } sns_image_tower;
+/* A model that hears: what takes the image tower's place, over log-mel spectrograms. */
+typedef enum sns_sound_tower {
+    SNS_SOUND_NONE, /* the model sees */
+    SNS_SOUND_VIT,  /* patches of patch_px frames and bands; `vision` says its size */
+    SNS_SOUND_CNN   /* residual blocks, the mean over time; cnn_width, cnn_layers */
+} sns_sound_tower;
+typedef enum sns_spectrogram { SNS_SPECTROGRAM_WHISPER, SNS_SPECTROGRAM_KALDI } sns_spectrogram;
 typedef enum sns_text_tower {
     SNS_TEXT_TOWER_TRANSFORMER,
     SNS_TEXT_TOWER_CBOW /* mean of token embeddings, text.width wide */
@@ -58,7 +66,10 @@ typedef struct sns_train_options {
     /* Data: tar shards (x.jpg|png|webp + x.txt|json), .csv (image,caption) and .jsonl manifests;
      * {0000..0127}, {a,b} and patterns with * ? [ are expanded. A sample's json: {"captions":
      * {"en": ["a dog", ...], ...}} or {"caption": "a dog"}, and optionally "concept" (two samples
-     * of one concept never meet in a batch) and "flip": false (never mirror this picture). */
+     * of one concept never meet in a batch) and "flip": false (never mirror this picture).
+     * A model that hears takes x.wav|ogg|flac|mp3|... and the manifests' "audio" instead; of a
+     * recording the first half minute counts. A sample may have both: what the model takes counts.
+     */
     const char *const *data;
     size_t data_count;
     size_t shuffle;  /* 0: the pictures are decoded once, as far as cache_mb goes. N: the shards are
@@ -85,6 +96,13 @@ typedef struct sns_train_options {
     sns_tower_size vision, text; /* 192/6/3, 192/4/3 */
     size_t embed, context;       /* 256, 32 */
 
+    sns_sound_tower sound_tower; /* none */
+    sns_spectrogram spectrogram; /* Whisper's */
+    size_t mels;                 /* bands of a spectrogram; 64 */
+    double window_seconds;       /* what the tower hears at once; 1.92 */
+    size_t cnn_width;            /* channels of the CNN's first stage; 24 */
+    const char *cnn_layers;      /* residual blocks of its one to four stages; "1,1,1,1" */
+
     sns_loss loss; /* softmax */
     double margin; /* of the hinge and order losses, above 0 and at most 2; 0.2 */
     size_t batch;  /* 256 */
@@ -105,6 +123,9 @@ typedef struct sns_train_options {
     double layer_decay;      /* each block's rate is this times that of the one above: 1 */
     int lock_image;          /* nonzero: init_dir's image tower stays as it is (LiT); it costs no
                                 activations */
+    int lock_text;           /* nonzero: init_dir's text tower stays as it is: what learns comes to
+                                its space. With a sound_tower, init_dir may be a model that sees,
+                                whose text tower is taken */
     double ema;              /* decay of averaged weights; 0: none */
     int bf16;                /* nonzero: products of bfloat16 operands, f32 sums */
     double patch_drop;       /* share of the patches that a step leaves out, 0 ... 0.9; 0 */
@@ -114,6 +135,10 @@ typedef struct sns_train_options {
     double grayscale;        /* share of the pictures that lose their colour; 0 */
     double jitter;           /* of brightness, contrast, colour; 0.1 */
     int no_flip;             /* nonzero: never mirror */
+    double sound_speed;      /* sounds are played at 1 +- this; 0.1 */
+    double sound_gain_db;    /* louder or softer by up to this; 6 */
+    double sound_noise;      /* share of them that get white noise; 0.3 */
+    double sound_mask;       /* largest share of frames, and of bands, that is hidden; 0.15 */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
                    instead of the centre square; so it will be at inference too */
     const char *lang_weight; /* "en=0.4,de=0.1"; "en=0.4" */

@@ -37,8 +37,10 @@ static sns_status check_equal(const side *a, const side *b, sns_error *err) {
     }
     const sns_clip_config *c = &a->config, *d = &b->config;
     if (a->layout.count != b->layout.count || c->image_px != d->image_px ||
-        c->vision.heads != d->vision.heads || c->text.heads != d->text.heads ||
-        c->vision.act != d->vision.act || c->text.act != d->text.act || c->absolute != d->absolute)
+        c->frames != d->frames || c->mels != d->mels || c->patch_px != d->patch_px ||
+        c->vision_kind != d->vision_kind || c->vision.heads != d->vision.heads ||
+        c->text.heads != d->text.heads || c->vision.act != d->vision.act ||
+        c->text.act != d->text.act || c->absolute != d->absolute)
         return sns_fail(err, SNS_MISMATCH, "%s and %s are models of different shape", a->dir,
                         b->dir);
     return SNS_OK;
@@ -89,7 +91,7 @@ sns_status sns_model_average(const char *original, const char *tuned, double alp
     if (!s) s = check_equal(&a, &b, err);
     if (!s) s = sns_clip_weights_refuse_int8(&a.weights, &a.layout, original, err);
     if (!s) s = sns_clip_weights_refuse_int8(&b.weights, &b.layout, tuned, err);
-    if (!s) s = sns_model_copy_companions(tuned, b.config.image_px, dir, err);
+    if (!s) s = sns_model_copy_companions(tuned, &b.config, dir, err);
     if (!s) s = average(&a, &b, (float)alpha, dir, dtype, err);
     close_side(&a);
     close_side(&b);

@@ -45,14 +45,34 @@ static void tower_line(sns_strbuf *b, const char *name, const sns_tower_config *
 }
 
 static void image_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
-    if (c->vision_kind == SNS_VISION_RESNET)
+    const char *name = sns_clip_hears(c) ? "audio tower" : "image tower";
+    if (c->vision_kind == SNS_VISION_SOUND_CNN)
+        sns_strbuf_printf(b, "%-13sCNN of %zu residual blocks, width %zu, %zu parameters\n", name,
+                          c->vision.layers, c->vision.width, n);
+    else if (c->vision_kind == SNS_VISION_RESNET)
         sns_strbuf_printf(b,
                           "%-13sResNet of %zu, %zu, %zu, %zu bottlenecks, width %zu, %zu heads, "
                           "%zu parameters\n",
-                          "image tower", c->stages[0], c->stages[1], c->stages[2], c->stages[3],
+                          name, c->stages[0], c->stages[1], c->stages[2], c->stages[3],
                           c->vision.width, c->vision.heads, n);
     else
-        tower_line(b, "image tower", &c->vision, n);
+        tower_line(b, name, &c->vision, n);
+}
+
+static void input_line(sns_strbuf *b, const sns_model *m) {
+    const sns_clip_config *c = &m->config;
+    if (!m->mel) {
+        sns_strbuf_printf(b, "%-13s%zu x %zu px in patches of %zu px\n", "pictures", c->image_px,
+                          c->image_px, c->patch_px);
+        return;
+    }
+    const sns_log_mel_config *mel = sns_log_mel_config_of(m->mel);
+    sns_strbuf_printf(
+        b,
+        "%-13s%zu Hz, windows of %.3g s: %zu frames of %zu mel bands (%s), every %zu "
+        "samples\n",
+        "sound", mel->rate_hz, (double)sns_log_mel_samples(mel, c->frames) / (double)mel->rate_hz,
+        c->frames, c->mels, mel->kind == SNS_LOG_MEL_WHISPER ? "Whisper's" : "Kaldi's", mel->hop);
 }
 
 static void text_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
@@ -73,8 +93,7 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     if (c->has_bias) sns_strbuf_printf(&b, ", bias %.4g", (double)m->bias);
     sns_strbuf_puts(&b, "\n");
     image_line(&b, c, vision);
-    sns_strbuf_printf(&b, "%-13s%zu x %zu px in patches of %zu px\n", "pictures", c->image_px,
-                      c->image_px, c->patch_px);
+    input_line(&b, m);
     text_line(&b, c, text);
     sns_strbuf_printf(&b, "%-13s%zu tokens, texts of up to %zu%s\n", "vocabulary", c->vocab,
                       c->context, m->tokenizer ? "" : " (the folder has no tokenizer)");
@@ -93,6 +112,27 @@ static json_t *tower_json(const sns_tower_config *c, const char *kind, size_t pa
                      sns_act_name(c->act), "parameters", (json_int_t)parameters);
 }
 
+/* Pictures give way to sound. */
+static void describe_sound(const sns_model *m, json_t *root) {
+    const sns_clip_config *c = &m->config;
+    const sns_log_mel_config *mel = sns_log_mel_config_of(m->mel);
+    json_t *image = json_object_get(root, "image");
+    json_object_set(root, "audio", image);
+    json_object_del(root, "image");
+    json_object_del(root, "image_px");
+    json_object_set_new(root, "sound",
+                        json_pack("{s:I, s:I, s:I, s:I, s:s}", "rate_hz", (json_int_t)mel->rate_hz,
+                                  "frames", (json_int_t)c->frames, "mels", (json_int_t)c->mels,
+                                  "hop", (json_int_t)mel->hop, "kind",
+                                  mel->kind == SNS_LOG_MEL_WHISPER ? "whisper" : "kaldi"));
+}
+
+static const char *vision_name(const sns_clip_config *c) {
+    return c->vision_kind == SNS_VISION_RESNET      ? "resnet"
+           : c->vision_kind == SNS_VISION_SOUND_CNN ? "cnn"
+                                                    : "vit";
+}
+
 static char *as_json(const sns_model *m, size_t vision, size_t text) {
     const sns_clip_config *c = &m->config;
     json_t *root = json_pack(
@@ -104,11 +144,12 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         (json_int_t)m->layout.count, "dtype", stored_type(m), "bytes",
         (json_int_t)sns_safetensors_bytes(m->weights.file), "names",
         m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
-        tower_json(&c->vision, c->vision_kind == SNS_VISION_RESNET ? "resnet" : "vit", vision),
-        "text", tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
+        tower_json(&c->vision, vision_name(c), vision), "text",
+        tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
     if (root) json_object_set_new(root, "products", json_string(arithmetic(m)));
     if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));
     if (root && c->absolute) json_object_set_new(root, "absolute", json_true());
+    if (root && m->mel) describe_sound(m, root);
     char *text_out = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     return text_out;
@@ -116,7 +157,8 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
 
 sns_status sns_model_describe(const sns_model *m, int json, char **text, sns_error *err) {
     size_t vision = count_parameters(&m->layout, "vision_model.") +
-                    count_parameters(&m->layout, "visual_projection.");
+                    count_parameters(&m->layout, "visual_projection.") +
+                    count_parameters(&m->layout, "audio_");
     size_t words = count_parameters(&m->layout, "text_");
     *text = json ? as_json(m, vision, words) : as_text(m, vision, words);
     return *text ? SNS_OK : sns_fail(err, SNS_NOMEM, "%s: no memory to describe it", m->dir);

@@ -13,18 +13,27 @@ static sns_status prepare(void *user, const sns_image *image, float *out, sns_er
     return sns_model_prepare_image(b->model, image, out, err);
 }
 
+static sns_status need_session(bound_model *b, size_t lane, sns_error *err) {
+    return b->sessions[lane] ? SNS_OK : sns_session_new(b->model, &b->sessions[lane], err);
+}
+
 static sns_status encode(void *user, size_t lane, const float *in, size_t n, float *out,
                          sns_error *err) {
     bound_model *b = user;
-    sns_session **session = &b->sessions[lane];
-    sns_status s = *session ? SNS_OK : sns_session_new(b->model, session, err);
-    return s ? s : sns_encode_pixels(*session, in, n, out, err);
+    sns_status s = need_session(b, lane, err);
+    return s ? s : sns_encode_pixels(b->sessions[lane], in, n, out, err);
+}
+
+static sns_status encode_sound(void *user, size_t lane, const sns_sound *sound, float *out,
+                               sns_error *err) {
+    bound_model *b = user;
+    sns_status s = need_session(b, lane, err);
+    return s ? s : sns_encode_sound(b->sessions[lane], sound, out, err);
 }
 
 /* The encoder of a model; *b is to be released. */
 static sns_status bind(const sns_model *model, bound_model **b, sns_encoder *out, sns_error *err) {
     size_t px = sns_model_image_px(model);
-    if (!px) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
     *b = calloc(1, sizeof **b);
     if (!*b) return sns_fail(err, SNS_NOMEM, "no memory");
     (*b)->model = model;
@@ -33,7 +42,9 @@ static sns_status bind(const sns_model *model, bound_model **b, sns_encoder *out
                          .pixels = 3 * px * px,
                          .dim = sns_model_dim(model),
                          .prepare = prepare,
-                         .encode = encode};
+                         .encode = encode,
+                         .sound_rate_hz = sns_model_sound_rate_hz(model),
+                         .encode_sound = encode_sound};
     return SNS_OK;
 }
 

@@ -108,9 +108,10 @@ static sns_status take_features(const sns_session *s, const sns_tape *tape,
 
 static size_t images_in_part(const sns_model *m) {
     const sns_clip_config *c = &m->config;
-    size_t G = c->image_px / c->patch_px, fit = PART_ROWS / (1 + G * G);
-    if (c->vision_kind == SNS_VISION_RESNET) /* its widest pictures follow the stem */
-        fit = PART_STEM_FLOATS / (c->image_px * c->image_px / 4 * c->vision.width);
+    sns_input in = sns_clip_input(c);
+    size_t fit = PART_ROWS / (1 + sns_clip_patches(c));
+    if (c->vision_kind == SNS_VISION_RESNET || c->vision_kind == SNS_VISION_SOUND_CNN)
+        fit = PART_STEM_FLOATS / (in.rows * in.cols / 4 * c->vision.width); /* after the stem */
     return fit < 1 ? 1 : fit > PART_IMAGES ? PART_IMAGES : fit;
 }
 
@@ -123,14 +124,15 @@ typedef struct picture_job {
 static sns_status encode_picture_part(const sns_session *s, sns_tape *tape, void *job, size_t i,
                                       sns_error *err) {
     const picture_job *j = job;
-    size_t S = s->model->config.image_px, E = s->model->config.embed, first = i * j->step;
-    size_t n = j->n - first < j->step ? j->n - first : j->step;
-    const float *pixels = j->pixels + first * 3 * S * S;
+    const sns_clip_config *c = &s->model->config;
+    sns_input d = sns_clip_input(c);
+    size_t first = i * j->step, n = j->n - first < j->step ? j->n - first : j->step;
+    const float *pixels = j->pixels + first * sns_clip_input_floats(c);
     sns_tape_reset(tape);
     sns_tensor *in = sns_tape_wrap(tape, (float *)(uintptr_t)pixels, NULL, 4,
-                                   (const size_t[]){n, 3, S, S});
+                                   (const size_t[]){n, d.channels, d.rows, d.cols});
     return take_features(s, tape, sns_clip_image_features(tape, s->model->clip, in), n,
-                         j->out + first * E, err);
+                         j->out + first * c->embed, err);
 }
 
 sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, float *out,
@@ -145,7 +147,7 @@ sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, floa
 /* Prepare n pictures in parallel; the first failure (by index) is reported. */
 static sns_status prepare_batch(const sns_model *m, const sns_image *images, size_t n,
                                 float *pixels, sns_error *err) {
-    size_t size = 3 * m->config.image_px * m->config.image_px, failed = n;
+    size_t size = sns_clip_input_floats(&m->config), failed = n;
     sns_status status = SNS_OK;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < n; i++) {
@@ -166,7 +168,7 @@ sns_status sns_encode_images(sns_session *s, const sns_image *images, size_t n, 
                              sns_error *err) {
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     const sns_model *m = s->model;
-    size_t step = BATCH_IMAGES, size = 3 * m->config.image_px * m->config.image_px;
+    size_t step = BATCH_IMAGES, size = sns_clip_input_floats(&m->config);
     if (step > n) step = n;
     float *pixels = sns_aligned_alloc(step * size * sizeof *pixels);
     if (!pixels) return sns_fail(err, SNS_NOMEM, "no memory for %zu pictures", step);

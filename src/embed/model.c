@@ -32,8 +32,27 @@ static sns_status read_scale(sns_model *m, sns_error *err) {
     return sns_fail(err, SNS_FORMAT, "%s: logit_scale %g is out of range", m->dir, (double)t);
 }
 
+sns_status sns_model_read_mel(const char *dir, const sns_clip_config *c, sns_log_mel_config *out,
+                              sns_error *err) {
+    size_t frames = 0;
+    sns_status s = sns_log_mel_read(dir, out, &frames, err);
+    if (!s && (frames != c->frames || out->mels != c->mels))
+        s = sns_fail(err, SNS_SHAPE,
+                     "%s: sound becomes %zu frames of %zu bands, the model takes %zu of %zu", dir,
+                     frames, out->mels, c->frames, c->mels);
+    return s;
+}
+
+static sns_status read_mel(sns_model *m, sns_error *err) {
+    sns_log_mel_config mel;
+    sns_status s = sns_model_read_mel(m->dir, &m->config, &mel, err);
+    return s ? s : sns_log_mel_new(&mel, &m->mel, err);
+}
+
 static sns_status read_companions(sns_model *m, sns_error *err) {
-    sns_status s = sns_preprocess_read(m->dir, m->config.image_px, &m->prep, err);
+    sns_status s = sns_clip_hears(&m->config)
+                       ? read_mel(m, err)
+                       : sns_preprocess_read(m->dir, m->config.image_px, &m->prep, err);
     if (s) return s;
     s = sns_tokenizer_load(m->dir, &m->tokenizer, err);
     if (s == SNS_MISSING) return SNS_OK; /* said when a text comes */
@@ -81,6 +100,7 @@ void sns_model_free(sns_model *m) {
     free(m->packed);
     sns_arena_free(m->converted);
     sns_tokenizer_free(m->tokenizer);
+    sns_log_mel_free(m->mel);
     sns_clip_weights_close(&m->weights);
     sns_clip_free(m->clip);
     sns_layout_free(&m->layout);
@@ -115,8 +135,13 @@ size_t sns_model_image_px(const sns_model *m) {
     return m->config.image_px;
 }
 
+size_t sns_model_sound_rate_hz(const sns_model *m) {
+    return m->mel ? sns_log_mel_config_of(m->mel)->rate_hz : 0;
+}
+
 sns_status sns_model_prepare_image(const sns_model *m, const sns_image *image, float *out,
                                    sns_error *err) {
+    if (m->mel) return sns_fail(err, SNS_SHAPE, "%s: the model hears, it sees nothing", m->dir);
     return sns_preprocess_run(&m->prep, sns_kernels_get(), image->rgb, image->width_px,
                               image->height_px, out, err);
 }

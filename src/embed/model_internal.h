@@ -8,6 +8,7 @@
 #define SNS_EMBED_MODEL_INTERNAL_H
 #include "base/memory.h"
 #include "model/clip_io.h"
+#include "prep/log_mel.h"
 #include "prep/preprocess.h"
 #include <pthread.h>
 #include <sensus/model.h>
@@ -21,7 +22,8 @@ struct sns_model {
     sns_layout layout;
     sns_clip_weights weights;
     sns_clip *clip;
-    sns_preprocess prep;
+    sns_preprocess prep;      /* of a model that sees */
+    sns_log_mel *mel;         /* of one that hears; else NULL */
     sns_tokenizer *tokenizer; /* NULL: the folder has none */
     float scale, bias;        /* bias: 0 unless config.has_bias */
     char fingerprint[33];
@@ -50,10 +52,14 @@ sns_packed_type sns_model_packing(const sns_model *m, size_t entry);
 /* Fill m->fingerprint (fingerprint.c says what it covers). */
 sns_status sns_model_take_fingerprint(sns_model *m, sns_error *err);
 
-/* Preprocessing and vocabulary of the model in folder `from`, for pictures of image_px, in folder
+/* Preprocessing and vocabulary of the model in folder `from`, whose configuration is c, in folder
  * `to`, which is made. */
-sns_status sns_model_copy_companions(const char *from, size_t image_px, const char *to,
+sns_status sns_model_copy_companions(const char *from, const sns_clip_config *c, const char *to,
                                      sns_error *err);
+/* How a model that hears makes spectrograms, from its folder; they must be what its tower takes.
+ * Errors: as sns_log_mel_read, SNS_SHAPE. */
+sns_status sns_model_read_mel(const char *dir, const sns_clip_config *c, sns_log_mel_config *out,
+                              sns_error *err);
 
 /* Encode n token sequences packed by starts [n + 1], each ending with its end token. */
 sns_status sns_encode_tokens(sns_session *s, const uint32_t *ids, const size_t *starts, size_t n,

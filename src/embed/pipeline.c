@@ -8,7 +8,8 @@
  * busy, whichever kind takes longer. Item i is picture i mod batch of part i / batch, and part k
  * uses place k mod ring, so order costs nothing, and a thread that is a ring ahead of what was
  * delivered waits: memory is bounded. A part is always the same `batch` consecutive items (less the
- * bad ones), whatever the number of threads, so results do not depend on it.
+ * bad ones), whatever the number of threads, so results do not depend on it. Sounds differ in
+ * length and each is encoded by itself: a part is one of them.
  *
  * Two locks: `taking` is held by the one thread that is at the source, which may wait there for
  * long (a command, a terminal); `lock` is for the state and never held while waiting for anything
@@ -33,6 +34,7 @@ typedef struct picture {
     int in_memory;
     sns_error error; /* code SNS_OK: prepared */
     size_t width_px, height_px;
+    sns_sound sound; /* instead of pixels, of an encoder that hears */
 } picture;
 
 typedef struct part {
@@ -113,22 +115,33 @@ static void drop_bytes(picture *s) {
     s->item.size = 0;
 }
 
-static void prepare(const pipeline *p, picture *s, float *pixels) {
+static sns_status prepare_sound(const pipeline *p, picture *s) {
+    const sns_embed_item *it = &s->item;
+    const sns_sound_options o = {.rate_hz = p->encoder->sound_rate_hz, .cancel = p->cancel};
+    return it->bytes ? sns_sound_decode(it->bytes, it->size, it->name, &o, &s->sound, &s->error)
+                     : sns_sound_load(it->name, &o, &s->sound, &s->error);
+}
+
+static sns_status prepare_picture(const pipeline *p, picture *s, float *pixels) {
     sns_image image = {0};
+    sns_status status = load(p, s, &image);
+    if (status) return status;
+    status = p->encoder->prepare(p->encoder->user, &image, pixels, &s->error);
+    if (status) sns_fail_in(&s->error, status, s->item.name);
+    s->width_px = image.width_px;
+    s->height_px = image.height_px;
+    sns_image_free(&image);
+    return status;
+}
+
+static void prepare(const pipeline *p, picture *s, float *pixels) {
     s->error = s->item.problem;
     s->width_px = s->height_px = 0;
     s->in_memory = s->item.bytes != NULL;
-    sns_status status = s->error.code;
-    if (!status) status = load(p, s, &image);
-    if (!status) {
-        status = p->encoder->prepare(p->encoder->user, &image, pixels, &s->error);
-        if (status) sns_fail_in(&s->error, status, s->item.name);
-        s->width_px = image.width_px;
-        s->height_px = image.height_px;
-    }
-    s->error.code = status;
+    if (!s->error.code)
+        s->error.code = p->encoder->sound_rate_hz ? prepare_sound(p, s)
+                                                  : prepare_picture(p, s, pixels);
     if (!p->keep_bytes) drop_bytes(s);
-    sns_image_free(&image);
 }
 
 /* Is there a place for the next item? Under the lock. */
@@ -198,6 +211,9 @@ static sns_status encode_part(pipeline *p, part *of, size_t size, size_t lane, s
         good++;
     }
     if (!good) return SNS_OK;
+    if (p->encoder->sound_rate_hz)
+        return p->encoder->encode_sound(p->encoder->user, lane, &of->pictures->sound, of->vectors,
+                                        err);
     return p->encoder->encode(p->encoder->user, lane, of->pixels, good, of->vectors, err);
 }
 
@@ -275,6 +291,7 @@ static void free_item(picture *s) {
     free(s->item.name);
     s->item.name = NULL;
     drop_bytes(s);
+    sns_sound_free(&s->sound);
 }
 
 static void release(pipeline *p, size_t k) {
@@ -295,6 +312,7 @@ static sns_status deliver(const pipeline *p, size_t k, size_t size, sns_embed_fn
     for (size_t i = 0; i < size; i++) {
         const picture *s = &of->pictures[i];
         bool ok = s->error.code == SNS_OK;
+        size_t rate = s->sound.rate_hz;
         sns_embed_result result = {.index = k * p->batch + i,
                                    .path = s->item.name,
                                    .status = s->error.code,
@@ -302,6 +320,7 @@ static sns_status deliver(const pipeline *p, size_t k, size_t size, sns_embed_fn
                                    .vector = ok ? vector : NULL,
                                    .width_px = ok ? s->width_px : 0,
                                    .height_px = ok ? s->height_px : 0,
+                                   .seconds = rate ? (double)s->sound.count / (double)rate : 0,
                                    .in_memory = s->in_memory,
                                    .bytes = s->item.bytes,
                                    .size = s->item.size};
@@ -348,6 +367,7 @@ static sns_status allocate(pipeline *p, sns_error *err) {
     if (!sns_mul_size(p->batch, p->encoder->pixels, &in) || !sns_mul_size(in, sizeof(float), &in) ||
         !sns_mul_size(p->batch, p->encoder->dim, &out) || !sns_mul_size(out, sizeof(float), &out))
         return sns_fail(err, SNS_LIMIT, "a batch of %zu pictures is too large", p->batch);
+    if (!in) in = sizeof(float); /* sounds need none */
     bool ok = (p->parts = calloc(p->ring, sizeof *p->parts));
     for (size_t i = 0; ok && i < p->ring; i++) {
         part *of = &p->parts[i];
@@ -396,13 +416,14 @@ sns_status sns_pipeline_stream(const sns_encoder *encoder, const sns_embed_sourc
                                size_t most, const sns_embed_options *options,
                                sns_embed_fn *callback, void *user, sns_error *err) {
     const sns_embed_options defaults = {0}, *o = options ? options : &defaults;
-    if (!encoder || !encoder->pixels || !encoder->dim || !source || !callback)
+    if (!encoder || (!encoder->pixels && !encoder->sound_rate_hz) || !encoder->dim || !source ||
+        !callback)
         return sns_fail(err, SNS_ARG, "embed: no encoder, pictures or callback");
     if (o->batch > MAX_BATCH || o->threads > SNS_PIPELINE_THREADS)
         return sns_fail(err, SNS_ARG, "embed: at most %d pictures in a batch, %d threads",
                         MAX_BATCH, SNS_PIPELINE_THREADS);
     size_t threads = at_most(o->threads ? o->threads : processor_count(), SNS_PIPELINE_THREADS);
-    size_t batch = o->batch ? o->batch : DEFAULT_BATCH;
+    size_t batch = encoder->sound_rate_hz ? 1 : o->batch ? o->batch : DEFAULT_BATCH;
     if (most) threads = at_most(threads, most), batch = at_most(batch, most);
     pipeline *p = calloc(1, sizeof *p);
     if (!p) return sns_fail(err, SNS_NOMEM, "no memory");

@@ -5,8 +5,8 @@
 
 enum { SNS_PIPELINE_THREADS = 256 };
 
-/* What turns pictures into vectors. Both functions are called by many threads at once, encode with
- * a number of the thread (lane) below SNS_PIPELINE_THREADS. */
+/* What turns pictures into vectors. All functions are called by many threads at once, those that
+ * encode with a number of the thread (lane) below SNS_PIPELINE_THREADS. */
 typedef struct sns_encoder {
     void *user;
     size_t target_px; /* side that pictures are scaled to */
@@ -16,6 +16,10 @@ typedef struct sns_encoder {
     /* in [n, pixels] -> out [n, dim] */
     sns_status (*encode)(void *user, size_t lane, const float *in, size_t n, float *out,
                          sns_error *err);
+    /* Not 0: what is read is sound, at this rate, and only dim and encode_sound matter. */
+    size_t sound_rate_hz;
+    sns_status (*encode_sound)(void *user, size_t lane, const sns_sound *sound, float *out,
+                               sns_error *err);
 } sns_encoder;
 
 /* See sns_embed_stream. most: how many pictures there are at most; 0: unknown. */

@@ -14,12 +14,26 @@
 #include "prep/tokenizer_copy.h"
 #include <sys/stat.h>
 
-sns_status sns_model_copy_companions(const char *from, size_t image_px, const char *to,
-                                     sns_error *err) {
-    sns_preprocess prep;
-    sns_status s = sns_preprocess_read(from, image_px, &prep, err);
+static sns_status copy_mel(const char *from, const sns_clip_config *c, const char *to,
+                           sns_error *err) {
+    sns_log_mel_config mel;
+    sns_status s = sns_model_read_mel(from, c, &mel, err);
     if (!s) s = sns_make_dirs(to, err);
-    if (!s) s = sns_preprocess_write(to, &prep, err);
+    return s ? s : sns_log_mel_write(to, &mel, c->frames, err);
+}
+
+static sns_status copy_preprocess(const char *from, const sns_clip_config *c, const char *to,
+                                  sns_error *err) {
+    sns_preprocess prep;
+    sns_status s = sns_preprocess_read(from, c->image_px, &prep, err);
+    if (!s) s = sns_make_dirs(to, err);
+    return s ? s : sns_preprocess_write(to, &prep, err);
+}
+
+sns_status sns_model_copy_companions(const char *from, const sns_clip_config *c, const char *to,
+                                     sns_error *err) {
+    sns_status s = sns_clip_hears(c) ? copy_mel(from, c, to, err)
+                                     : copy_preprocess(from, c, to, err);
     return s ? s : sns_tokenizer_copy(from, to, err);
 }
 
@@ -44,7 +58,7 @@ sns_status sns_model_quantize(const char *from, const char *dir, const char *typ
     if (!s && !(data = sns_aligned_alloc(l.total * sizeof *data)))
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for %zu parameters", from, l.total);
     if (!s) s = sns_clip_read_flat(from, &c, &l, data, err);
-    if (!s) s = sns_model_copy_companions(from, c.image_px, dir, err);
+    if (!s) s = sns_model_copy_companions(from, &c, dir, err);
     if (!s)
         s = int8 ? sns_clip_save_int8(dir, &c, &l, data, err)
                  : sns_clip_save(dir, &c, &l, data, "BF16", err);

@@ -14,6 +14,8 @@ enum {
     MAX_HEADS = 1024,
     MAX_MLP = 1 << 17,
     MAX_IMAGE_PX = 4096,
+    MAX_FRAMES = 1 << 14,
+    MAX_MELS = 512,
     MAX_PATCHES = 1 << 16,
     MAX_VOCAB = 1 << 22,
     MAX_CONTEXT = 1 << 16,
@@ -35,22 +37,67 @@ static sns_status check_tower(const sns_tower_config *c, const char *tower, sns_
     return SNS_OK;
 }
 
+bool sns_clip_hears(const sns_clip_config *c) {
+    return c->frames > 0;
+}
+
+sns_input sns_clip_input(const sns_clip_config *c) {
+    return sns_clip_hears(c) ? (sns_input){1, c->frames, c->mels}
+                             : (sns_input){3, c->image_px, c->image_px};
+}
+
+size_t sns_clip_input_floats(const sns_clip_config *c) {
+    sns_input in = sns_clip_input(c);
+    return in.channels * in.rows * in.cols;
+}
+
+size_t sns_clip_patches(const sns_clip_config *c) {
+    sns_input in = sns_clip_input(c);
+    return (in.rows / c->patch_px) * (in.cols / c->patch_px);
+}
+
+const char *sns_clip_tower_name(const sns_clip_config *c) {
+    return sns_clip_hears(c) ? "audio_model" : "vision_model";
+}
+
+/* What goes into the image tower, and that it has patches. */
+static sns_status check_input(const sns_clip_config *c, sns_error *err) {
+    bool hears = sns_clip_hears(c), cnn = c->vision_kind == SNS_VISION_SOUND_CNN;
+    sns_input in = sns_clip_input(c);
+    if (hears ? in.rows > MAX_FRAMES || !in.cols || in.cols > MAX_MELS
+              : !in.rows || in.rows > MAX_IMAGE_PX)
+        return sns_fail(err, SNS_LIMIT, "%s of %zu x %zu %s are out of range",
+                        hears ? "spectrograms" : "pictures", in.rows, in.cols,
+                        hears ? "frames and bands" : "px");
+    if (hears ? !cnn && c->vision_kind != SNS_VISION_VIT : cnn)
+        return sns_fail(err, SNS_SHAPE, "this tower does not take %s",
+                        hears ? "spectrograms" : "pictures");
+    if (cnn) return SNS_OK;
+    size_t P = c->patch_px;
+    if (!P || P > in.rows || P > in.cols)
+        return sns_fail(err, SNS_LIMIT, "patches of %zu px are out of range", P);
+    if (in.rows % P || in.cols % P)
+        return sns_fail(err, SNS_SHAPE, "%zu x %zu px do not divide into patches of %zu px",
+                        in.rows, in.cols, P);
+    if (sns_clip_patches(c) > MAX_PATCHES)
+        return sns_fail(err, SNS_LIMIT, "%zu patches, at most %d", sns_clip_patches(c),
+                        MAX_PATCHES);
+    return SNS_OK;
+}
+
+static sns_status check_image_tower(const sns_clip_config *c, sns_error *err) {
+    if (c->vision_kind == SNS_VISION_RESNET) return sns_resnet_check(c, err);
+    if (c->vision_kind == SNS_VISION_SOUND_CNN) return sns_sound_cnn_check(c, err);
+    return check_tower(&c->vision, sns_clip_hears(c) ? "audio" : "image", err);
+}
+
 sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
-    sns_status s = c->vision_kind == SNS_VISION_RESNET ? sns_resnet_check(c, err)
-                                                       : check_tower(&c->vision, "image", err);
+    sns_status s = check_image_tower(c, err);
     if (!s && c->text_kind != SNS_TEXT_CBOW) s = check_tower(&c->text, "text", err);
     if (!s && (!c->text.width || c->text.width > MAX_WIDTH))
         s = sns_fail(err, SNS_LIMIT, "text tower: width %zu is out of range", c->text.width);
+    if (!s) s = check_input(c, err);
     if (s) return s;
-    if (!c->image_px || c->image_px > MAX_IMAGE_PX || !c->patch_px || c->patch_px > c->image_px)
-        return sns_fail(err, SNS_LIMIT, "pictures of %zu px in patches of %zu px are out of range",
-                        c->image_px, c->patch_px);
-    size_t G = c->image_px / c->patch_px;
-    if (c->image_px % c->patch_px)
-        return sns_fail(err, SNS_SHAPE, "%zu px do not divide into patches of %zu px", c->image_px,
-                        c->patch_px);
-    if (G * G > MAX_PATCHES)
-        return sns_fail(err, SNS_LIMIT, "%zu patches, at most %d", G * G, MAX_PATCHES);
     if (!c->vocab || c->vocab > MAX_VOCAB || c->context < 2 || c->context > MAX_CONTEXT ||
         !c->embed || c->embed > MAX_WIDTH)
         return sns_fail(err, SNS_LIMIT,
@@ -71,23 +118,26 @@ sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err) {
 static bool walk_image_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
     if (c->vision_kind == SNS_VISION_RESNET) return sns_walk_resnet(v, c, &m->resnet);
     if (c->vision_kind == SNS_VISION_SIGLIP) return sns_walk_siglip_image(v, c, m);
-    size_t C = c->vision.width, P = c->patch_px, G = c->image_px / P;
+    if (c->vision_kind == SNS_VISION_SOUND_CNN) return sns_walk_sound_cnn(v, c, m);
+    size_t C = c->vision.width, P = c->patch_px, D = sns_clip_input(c).channels;
     float scale = powf((float)C, -0.5f);
-    snprintf(v->prefix, sizeof v->prefix, "vision_model");
+    const char *tower = sns_clip_tower_name(c);
+    snprintf(v->prefix, sizeof v->prefix, "%s", tower);
     if (!sns_walk_tensor(v, &m->class_token, -1, SNS_INIT_NORMAL, scale, 1, (size_t[]){C},
-                         "vision_model.embeddings.class_embedding") ||
-        !sns_walk_tensor(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, 3, P, P},
-                         "vision_model.embeddings.patch_embedding.weight") ||
-        !sns_walk_matrix(v, &m->image_positions, -1, 0.02f, 1 + G * G, C,
+                         "%s.embeddings.class_embedding", tower) ||
+        !sns_walk_tensor(v, &m->patch_weight, -1, SNS_INIT_NORMAL, 0.02f, 4, (size_t[]){C, D, P, P},
+                         "%s.embeddings.patch_embedding.weight", tower) ||
+        !sns_walk_matrix(v, &m->image_positions, -1, 0.02f, 1 + sns_clip_patches(c), C,
                          "embeddings.position_embedding.weight") ||
         !sns_walk_vector(v, &m->pre_gain, -1, SNS_INIT_ONE, C, "pre_layrnorm.weight") ||
         !sns_walk_vector(v, &m->pre_bias, -1, SNS_INIT_ZERO, C, "pre_layrnorm.bias") ||
-        !sns_walk_blocks(v, &c->vision, m->image_blocks, "vision_model"))
+        !sns_walk_blocks(v, &c->vision, m->image_blocks, tower))
         return false;
     return sns_walk_vector(v, &m->post_gain, -1, SNS_INIT_ONE, C, "post_layernorm.weight") &&
            sns_walk_vector(v, &m->post_bias, -1, SNS_INIT_ZERO, C, "post_layernorm.bias") &&
            sns_walk_tensor(v, &m->image_projection, -1, SNS_INIT_NORMAL, scale, 2,
-                           (size_t[]){c->embed, C}, "visual_projection.weight");
+                           (size_t[]){c->embed, C}, "%s_projection.weight",
+                           sns_clip_hears(c) ? "audio" : "visual");
 }
 
 static bool walk_text_tower(sns_walker *v, const sns_clip_config *c, sns_clip *m) {
@@ -137,6 +187,8 @@ sns_status sns_clip_new(const sns_clip_config *c, sns_clip **out, sns_error *err
     m->image_blocks = calloc(c->vision.layers ? c->vision.layers : 1, sizeof *m->image_blocks);
     m->text_blocks = calloc(c->text.layers ? c->text.layers : 1, sizeof *m->text_blocks);
     if (c->vision_kind == SNS_VISION_RESNET && sns_resnet_new(c, &m->resnet, err)) s = SNS_NOMEM;
+    if (c->vision_kind == SNS_VISION_SOUND_CNN && sns_sound_cnn_new(c, &m->sound_cnn, err))
+        s = SNS_NOMEM;
     if (!m->image_blocks || !m->text_blocks || s) {
         sns_clip_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a model");
@@ -156,6 +208,7 @@ void sns_clip_free(sns_clip *m) {
     free(m->image_blocks);
     free(m->text_blocks);
     free(m->resnet.blocks);
+    free(m->sound_cnn.blocks);
     free(m);
 }
 

@@ -1,4 +1,5 @@
 /* clip.h - CLIP: an image tower (ViT) and a text tower (causal Transformer) that end in one space.
+ * A tower that hears takes the image tower's place: a spectrogram is a picture of one channel.
  *
  * Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision".
  * The table made by sns_clip_layout names every tensor as Hugging Face's CLIPModel does; loading,
@@ -6,6 +7,7 @@
 #ifndef SNS_MODEL_CLIP_H
 #define SNS_MODEL_CLIP_H
 #include "model/resnet.h"
+#include "model/sound_cnn.h"
 
 typedef struct sns_tower_config {
     size_t width, layers, heads, mlp; /* C, blocks, H, hidden width of the MLP */
@@ -18,7 +20,8 @@ typedef struct sns_tower_config {
 typedef enum sns_vision_kind {
     SNS_VISION_VIT,
     SNS_VISION_RESNET,
-    SNS_VISION_SIGLIP
+    SNS_VISION_SIGLIP,
+    SNS_VISION_SOUND_CNN /* of spectrograms (sound_cnn.c) */
 } sns_vision_kind;
 typedef enum sns_text_kind { SNS_TEXT_TRANSFORMER, SNS_TEXT_CBOW, SNS_TEXT_SIGLIP } sns_text_kind;
 
@@ -26,10 +29,14 @@ typedef struct sns_clip_config {
     sns_vision_kind vision_kind;
     sns_text_kind text_kind;
     /* ResNet: bottlenecks of each stage; vision.width is the stem's, vision.heads those of the
-     * pooling, vision.layers their sum, patch_px 32. CBOW: of text only the width counts. */
+     * pooling, vision.layers their sum, patch_px 32. CBOW: of text only the width counts. The
+     * CNN of sound: residual blocks of each stage, the first's channels. */
     size_t stages[SNS_RESNET_STAGES];
     sns_tower_config vision, text;
     size_t image_px, patch_px; /* S, P */
+    /* A model that hears: its "image" tower, a ViT or the CNN, takes spectrograms of so many
+     * frames and mel bands, [B, 1, frames, mels]; image_px is 0. Pictures: both 0. */
+    size_t frames, mels;
     size_t vocab, context;     /* V, longest text in tokens */
     uint32_t start_id, end_id; /* of texts */
     uint32_t pad_id;           /* SigLIP: what follows a text up to the context */
@@ -42,6 +49,18 @@ typedef struct sns_clip_config {
 
 /* SNS_LIMIT / SNS_SHAPE when a size is absurd or does not divide (S by P, C by H). */
 sns_status sns_clip_config_check(const sns_clip_config *c, sns_error *err);
+
+/* What the image tower takes: [B, channels, rows, cols]. */
+typedef struct sns_input {
+    size_t channels, rows, cols;
+} sns_input;
+sns_input sns_clip_input(const sns_clip_config *c);
+/* Floats of one picture or spectrogram; patches of it. */
+size_t sns_clip_input_floats(const sns_clip_config *c);
+size_t sns_clip_patches(const sns_clip_config *c);
+bool sns_clip_hears(const sns_clip_config *c);
+/* "vision_model" or "audio_model": how the names of the image tower's tensors begin. */
+const char *sns_clip_tower_name(const sns_clip_config *c);
 
 typedef enum sns_init {
     SNS_INIT_ZERO,
@@ -101,6 +120,7 @@ typedef struct sns_clip {
     sns_block *image_blocks; /* config.vision.layers */
     sns_siglip siglip;       /* beside the above for SNS_VISION_SIGLIP */
     sns_resnet resnet;       /* in place of the above for SNS_VISION_RESNET */
+    sns_sound_cnn sound_cnn; /* the same for SNS_VISION_SOUND_CNN, but for image_projection */
     sns_param token_table, text_positions, final_gain, final_bias, text_projection;
     sns_block *text_blocks; /* config.text.layers */
     sns_param logit_scale;  /* t, one float */
@@ -122,9 +142,10 @@ bool sns_clip_visit(sns_clip *m, sns_clip_visit_fn visit, void *user);
 /* Fill a flat block with initial values (CLIP's, appendix of the paper) drawn from the seed. */
 void sns_clip_init(const sns_layout *l, const sns_clip_config *c, float *data, uint64_t seed);
 
-/* pixels [B, 3, S, S] -> projected features [B, E], not normalised */
+/* pixels [B, 3, S, S], or spectrograms [B, 1, frames, mels] -> projected features [B, E], not
+ * normalised */
 sns_tensor *sns_clip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
-/* The same from some of the patches: rows [B * per_picture] of the B sequences of 1 + (S/P)^2 rows,
+/* The same from some of the patches: rows [B * per_picture] of the B sequences of 1 + patches rows,
  * of every picture equally many, its class token (row 0 of its sequence) first. NULL: all. */
 sns_tensor *sns_clip_image_features_of(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
                                        const size_t *rows, size_t per_picture);

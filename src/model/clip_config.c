@@ -87,9 +87,11 @@ static sns_status read_hf(json_t *root, const char *name, sns_clip_config *c, sn
     sns_fields top = {.object = root, .file = name, .err = err};
     const char *type = sns_fields_string(&top, "model_type", "clip");
     if (!strcmp(type, "siglip")) return sns_siglip_config(root, name, c, err);
+    if (!strcmp(type, SNS_SOUND_MODEL)) return sns_sound_config(root, name, c, err);
     if (strcmp(type, "clip") != 0)
         sns_fields_fail(&top, SNS_UNSUPPORTED, "model_type",
-                        "\"%.64s\" is neither \"clip\" nor \"siglip\"", type);
+                        "\"%.64s\" is neither \"clip\" nor \"siglip\" nor \"" SNS_SOUND_MODEL "\"",
+                        type);
     c->embed = sns_fields_size(&top, "projection_dim", 512);
     c->logit_scale_init = (float)sns_fields_number(&top, "logit_scale_init_value", 2.6592);
     c->has_bias = sns_fields_has(&top, "logit_bias_init_value");
@@ -230,7 +232,7 @@ static json_t *config_json(const sns_clip_config *c, const char *dtype) {
 
 sns_config_kind sns_clip_written_kind(const sns_clip_config *c) {
     bool hf = c->vision_kind == SNS_VISION_VIT && c->text_kind == SNS_TEXT_TRANSFORMER;
-    hf = hf || c->vision_kind == SNS_VISION_SIGLIP;
+    hf = hf || c->vision_kind == SNS_VISION_SIGLIP || sns_clip_hears(c);
     return hf ? SNS_CONFIG_HF : SNS_CONFIG_OPEN_CLIP;
 }
 
@@ -249,16 +251,18 @@ sns_status sns_clip_config_write(const char *dir, const sns_clip_config *c, cons
     if (s) return s;
     bool hf = sns_clip_written_kind(c) == SNS_CONFIG_HF;
     bool siglip = c->vision_kind == SNS_VISION_SIGLIP, int8 = !strcmp(dtype, "int8");
+    bool hears = sns_clip_hears(c);
     if (int8) dtype = "float16"; /* of what is not quantised */
-    if (hf && !siglip && c->end_id == LEGACY_END_ID)
+    if (hf && !siglip && !hears && c->end_id == LEGACY_END_ID)
         return sns_fail(err, SNS_UNSUPPORTED,
                         "%s: end token %d marks an old export to transformers; use another id", dir,
                         LEGACY_END_ID);
     const char *name = hf ? "config.json" : "open_clip_config.json";
     char *path = sns_path_join(dir, name);
-    json_t *root = siglip ? sns_siglip_json(c, dtype)
-                   : hf   ? config_json(c, dtype)
-                          : sns_open_clip_json(c);
+    json_t *root = siglip  ? sns_siglip_json(c, dtype)
+                   : hears ? sns_sound_json(c, dtype)
+                   : hf    ? config_json(c, dtype)
+                           : sns_open_clip_json(c);
     root = with_ours(root, c);
     if (int8 && hf) root = with_quantisation(root);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;

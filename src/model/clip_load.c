@@ -161,7 +161,9 @@ static int compare_pointers(const void *a, const void *b) {
 
 /* A tensor of the towers that nothing uses means that the configuration is another model's. */
 static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *err) {
-    static const char *const ours[] = {"vision_model.", "text_model.", "visual.", "transformer."};
+    static const char *const ours[] = {"vision_model.", "text_model.", "visual.", "transformer.",
+                                       "audio_model."};
+    enum { OURS = sizeof ours / sizeof *ours };
     const sns_stored **used = malloc((n ? 2 * n : 1) * sizeof(*used));
     if (!used) return sns_fail(err, SNS_NOMEM, "no memory to check the tensors' names");
     for (size_t i = 0; i < n; i++) {
@@ -173,7 +175,8 @@ static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *e
     for (size_t i = 0; i < sns_safetensors_count(w->file) && !s; i++) {
         const sns_stored *t = sns_safetensors_at(w->file, i);
         bool tower = false;
-        for (size_t j = 0; j < 4; j++) tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
+        for (size_t j = 0; j < OURS; j++)
+            tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
         if (tower && !is_constant(t->name) &&
             !bsearch(&t, used, 2 * n, sizeof(*used), compare_pointers))
             s = sns_fail(err, SNS_SHAPE, "%s: tensor %s has no place in the configured model",

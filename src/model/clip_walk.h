@@ -29,6 +29,9 @@ bool sns_walk_matrix(sns_walker *v, sns_param *p, int third, float std, size_t r
 sns_status sns_resnet_check(const sns_clip_config *c, sns_error *err);
 sns_status sns_resnet_new(const sns_clip_config *c, sns_resnet *r, sns_error *err);
 bool sns_walk_resnet(sns_walker *v, const sns_clip_config *c, sns_resnet *r);
+/* A convolution and its norm, by their names after the prefix. */
+bool sns_walk_conv_norm(sns_walker *v, sns_conv_norm *p, size_t in, size_t out, size_t kernel,
+                        const char *conv, const char *norm, sns_init gain);
 bool sns_walk_cbow(sns_walker *v, const sns_clip_config *c, sns_clip *m);
 /* siglip.c */
 bool sns_walk_siglip_image(sns_walker *v, const sns_clip_config *c, sns_clip *m);
@@ -36,6 +39,11 @@ bool sns_walk_siglip_text(sns_walker *v, const sns_clip_config *c, sns_clip *m);
 sns_tensor *sns_siglip_image_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
 sns_tensor *sns_siglip_text_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,
                                      const size_t *starts, size_t n);
+/* sound_cnn.c */
+sns_status sns_sound_cnn_check(const sns_clip_config *c, sns_error *err);
+sns_status sns_sound_cnn_new(const sns_clip_config *c, sns_sound_cnn *n, sns_error *err);
+bool sns_walk_sound_cnn(sns_walker *v, const sns_clip_config *c, sns_clip *m);
+sns_tensor *sns_sound_cnn_features(sns_tape *t, const sns_clip *m, sns_tensor *spectrograms);
 /* pixels [B, 3, S, S] of the right size -> [B, E] */
 sns_tensor *sns_resnet_features(sns_tape *t, const sns_clip *m, sns_tensor *pixels);
 sns_tensor *sns_cbow_features(sns_tape *t, const sns_clip *m, const uint32_t *ids,

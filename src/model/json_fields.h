@@ -34,6 +34,10 @@ sns_status sns_fields_fail(sns_fields *f, sns_status code, const char *key, cons
 sns_status sns_open_clip_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
 /* The same to be written; NULL: no memory. */
 json_t *sns_open_clip_json(const sns_clip_config *c);
+/* sound_config.c: a model that hears, which is ours alone. */
+#define SNS_SOUND_MODEL "sensus-sound"
+sns_status sns_sound_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
+json_t *sns_sound_json(const sns_clip_config *c, const char *dtype);
 /* siglip_config.c: transformers' SiglipConfig. */
 sns_status sns_siglip_config(json_t *root, const char *name, sns_clip_config *c, sns_error *err);
 json_t *sns_siglip_json(const sns_clip_config *c, const char *dtype);

@@ -51,9 +51,9 @@ sns_tensor *sns_absolute(sns_tape *t, sns_tensor *x);
  * start. Ids must be < V and lengths <= P: else SNS_ARG. */
 sns_tensor *sns_token_embedding(sns_tape *t, const sns_param *tokens, const sns_param *positions,
                                 const uint32_t *ids, const size_t *starts, size_t n);
-/* pixels [B, 3, S, S] planar (no gradient to them unless pixels->grad) -> rows of B sequences:
- * class token (NULL: none), then patches row by row, + position table [1 + (S/P)^2, C]; patch
- * weight W [C, 3, P, P] (convolution of stride P), optional bias [C] */
+/* pixels [B, D, H, W] planar (no gradient to them unless pixels->grad) -> rows of B sequences:
+ * class token (NULL: none), then patches row by row, + position table [1 + (H/P)(W/P), C]; patch
+ * weight [C, D, P, P] (convolution of stride P), optional bias [C] */
 sns_tensor *sns_patch_embedding(sns_tape *t, sns_tensor *pixels, const sns_param *W,
                                 const sns_param *bias, const sns_param *class_token,
                                 const sns_param *positions, size_t patch_px);

@@ -49,9 +49,8 @@ sns_status sns_resnet_new(const sns_clip_config *c, sns_resnet *r, sns_error *er
 
 /* ---- names and shapes ---- */
 
-/* conv and norm: their names after the prefix. */
-static bool walk_conv(sns_walker *v, sns_conv_norm *p, size_t in, size_t out, size_t kernel,
-                      const char *conv, const char *norm, sns_init gain) {
+bool sns_walk_conv_norm(sns_walker *v, sns_conv_norm *p, size_t in, size_t out, size_t kernel,
+                        const char *conv, const char *norm, sns_init gain) {
     static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
     sns_param *at[] = {&p->norm.gain, &p->norm.bias, &p->norm.mean, &p->norm.var};
     const sns_init init[] = {gain, SNS_INIT_ZERO, SNS_INIT_ZERO, SNS_INIT_ONE};
@@ -70,11 +69,12 @@ static bool walk_conv(sns_walker *v, sns_conv_norm *p, size_t in, size_t out, si
 
 /* The last gain starts at 0, so that a block starts as the identity (Goyal et al. 2017). */
 static bool walk_bottleneck(sns_walker *v, sns_bottleneck *b, size_t in, size_t planes) {
-    return walk_conv(v, &b->conv[0], in, planes, 1, "conv1", "bn1", SNS_INIT_ONE) &&
-           walk_conv(v, &b->conv[1], planes, planes, 3, "conv2", "bn2", SNS_INIT_ONE) &&
-           walk_conv(v, &b->conv[2], planes, 4 * planes, 1, "conv3", "bn3", SNS_INIT_ZERO) &&
-           (!b->has_down || walk_conv(v, &b->down, in, 4 * planes, 1, "downsample.0",
-                                      "downsample.1", SNS_INIT_ONE));
+    return sns_walk_conv_norm(v, &b->conv[0], in, planes, 1, "conv1", "bn1", SNS_INIT_ONE) &&
+           sns_walk_conv_norm(v, &b->conv[1], planes, planes, 3, "conv2", "bn2", SNS_INIT_ONE) &&
+           sns_walk_conv_norm(v, &b->conv[2], planes, 4 * planes, 1, "conv3", "bn3",
+                              SNS_INIT_ZERO) &&
+           (!b->has_down || sns_walk_conv_norm(v, &b->down, in, 4 * planes, 1, "downsample.0",
+                                               "downsample.1", SNS_INIT_ONE));
 }
 
 static bool walk_pooling(sns_walker *v, const sns_clip_config *c, sns_resnet *r) {
@@ -95,9 +95,9 @@ static bool walk_pooling(sns_walker *v, const sns_clip_config *c, sns_resnet *r)
 bool sns_walk_resnet(sns_walker *v, const sns_clip_config *c, sns_resnet *r) {
     size_t W = c->vision.width, in = W;
     snprintf(v->prefix, sizeof v->prefix, "vision_model");
-    if (!walk_conv(v, &r->stem[0], 3, W / 2, 3, "conv1", "bn1", SNS_INIT_ONE) ||
-        !walk_conv(v, &r->stem[1], W / 2, W / 2, 3, "conv2", "bn2", SNS_INIT_ONE) ||
-        !walk_conv(v, &r->stem[2], W / 2, W, 3, "conv3", "bn3", SNS_INIT_ONE))
+    if (!sns_walk_conv_norm(v, &r->stem[0], 3, W / 2, 3, "conv1", "bn1", SNS_INIT_ONE) ||
+        !sns_walk_conv_norm(v, &r->stem[1], W / 2, W / 2, 3, "conv2", "bn2", SNS_INIT_ONE) ||
+        !sns_walk_conv_norm(v, &r->stem[2], W / 2, W, 3, "conv3", "bn3", SNS_INIT_ONE))
         return false;
     sns_bottleneck *b = r->blocks;
     for (int s = 0; s < SNS_RESNET_STAGES; s++)
@@ -128,8 +128,8 @@ static sns_tensor *keep(sns_tape *t, places *p, sns_arena_mark mark, const sns_t
     return sns_tape_wrap(t, to, NULL, shape.dims, shape.dim);
 }
 
-static sns_tensor *conv_norm(sns_tape *t, sns_tensor *x, const sns_conv_norm *p, size_t stride,
-                             bool relu, sns_tensor *residual) {
+sns_tensor *sns_run_conv_norm(sns_tape *t, sns_tensor *x, const sns_conv_norm *p, size_t stride,
+                              bool relu, sns_tensor *residual) {
     return sns_batchnorm(t, sns_conv2d(t, x, &p->weight, stride), &p->norm, relu, residual);
 }
 
@@ -139,9 +139,9 @@ typedef struct one_stem {
 
 static sns_tensor *run_stem(sns_tape *t, void *context, sns_tensor *pixels) {
     const sns_resnet *r = ((one_stem *)context)->resnet;
-    sns_tensor *x = conv_norm(t, sns_channels_last(t, pixels), &r->stem[0], 2, true, NULL);
-    x = conv_norm(t, x, &r->stem[1], 1, true, NULL);
-    x = conv_norm(t, x, &r->stem[2], 1, true, NULL);
+    sns_tensor *x = sns_run_conv_norm(t, sns_channels_last(t, pixels), &r->stem[0], 2, true, NULL);
+    x = sns_run_conv_norm(t, x, &r->stem[1], 1, true, NULL);
+    x = sns_run_conv_norm(t, x, &r->stem[2], 1, true, NULL);
     return sns_avg_pool(t, x);
 }
 
@@ -159,15 +159,15 @@ typedef struct one_block {
 
 static sns_tensor *run_block(sns_tape *t, void *context, sns_tensor *x) {
     const sns_bottleneck *b = ((one_block *)context)->block;
-    sns_tensor *h = conv_norm(t, x, &b->conv[0], 1, true, NULL);
-    h = conv_norm(t, h, &b->conv[1], 1, true, NULL);
+    sns_tensor *h = sns_run_conv_norm(t, x, &b->conv[0], 1, true, NULL);
+    h = sns_run_conv_norm(t, h, &b->conv[1], 1, true, NULL);
     sns_tensor *identity = x;
     if (b->halves) {
         h = sns_avg_pool(t, h);
         identity = sns_avg_pool(t, x);
     }
-    if (b->has_down) identity = conv_norm(t, identity, &b->down, 1, false, NULL);
-    return conv_norm(t, h, &b->conv[2], 1, true, identity);
+    if (b->has_down) identity = sns_run_conv_norm(t, identity, &b->down, 1, false, NULL);
+    return sns_run_conv_norm(t, h, &b->conv[2], 1, true, identity);
 }
 
 static sns_tensor *bottleneck(sns_tape *t, const sns_bottleneck *b, sns_tensor *x) {

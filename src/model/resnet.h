@@ -13,6 +13,9 @@ typedef struct sns_conv_norm {
     sns_param weight;
     sns_batch_norm norm;
 } sns_conv_norm;
+/* x convolved, normalised, plus residual (or NULL), then ReLU if wanted */
+sns_tensor *sns_run_conv_norm(sns_tape *t, sns_tensor *x, const sns_conv_norm *p, size_t stride,
+                              bool relu, sns_tensor *residual);
 
 /* 1 x 1, 3 x 3, 1 x 1 with four times the channels; down: of the identity where its shape changes
  */

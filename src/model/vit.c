@@ -2,6 +2,8 @@
  *
  * Dosovitskiy et al. 2021 with a layer norm before the blocks (Radford et al. 2021, section 2.4).
  *   pixels [B, 3, S, S] -> [B (1 + (S/P)^2), C] -> class rows [B, C] -> [B, E]
+ * The same over patches of spectrograms [B, 1, frames, mels] hears (Gong et al. 2021, "AST: Audio
+ * Spectrogram Transformer", whose patches overlap; here they do not).
  * While training, the blocks may be given only some of each picture's patches (Li et al. 2023,
  * "Scaling Language-Image Pre-training via Masking"): steps cost less, and more of them fit. */
 #include "model/block.h"
@@ -19,9 +21,16 @@ static sns_tensor *projected(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
                              size_t per_picture) {
     const sns_clip_config *c = &m->config;
     if (!sns_layer_ready(t, "image tower", pixels)) return NULL;
-    if (pixels->dims != 4 || pixels->dim[2] != c->image_px || !pixels->dim[0]) {
-        sns_tape_fail(t, SNS_SHAPE, "image tower: pictures must be %zu x %zu", c->image_px,
-                      c->image_px);
+    sns_input in = sns_clip_input(c);
+    if (pixels->dims != 4 || pixels->dim[1] != in.channels || pixels->dim[2] != in.rows ||
+        pixels->dim[3] != in.cols || !pixels->dim[0]) {
+        sns_tape_fail(t, SNS_SHAPE, "image tower: %s must be %zu x %zu",
+                      sns_clip_hears(c) ? "spectrograms" : "pictures", in.rows, in.cols);
+        return NULL;
+    }
+    if (c->vision_kind == SNS_VISION_SOUND_CNN) {
+        if (!rows) return sns_sound_cnn_features(t, m, pixels);
+        sns_tape_fail(t, SNS_ARG, "audio tower: a CNN looks at whole spectrograms");
         return NULL;
     }
     if (c->vision_kind == SNS_VISION_SIGLIP) {
@@ -34,8 +43,8 @@ static sns_tensor *projected(sns_tape *t, const sns_clip *m, sns_tensor *pixels,
         sns_tape_fail(t, SNS_ARG, "image tower: a ResNet looks at whole pictures, not at patches");
         return NULL;
     }
-    size_t B = pixels->dim[0], G = c->image_px / c->patch_px;
-    size_t *starts = even_starts(t, B, rows ? per_picture : 1 + G * G);
+    size_t B = pixels->dim[0];
+    size_t *starts = even_starts(t, B, rows ? per_picture : 1 + sns_clip_patches(c));
     sns_tensor *x = sns_patch_embedding(t, pixels, &m->patch_weight, NULL, &m->class_token,
                                         &m->image_positions, c->patch_px);
     if (rows) x = sns_gather_rows(t, x, rows, B * per_picture);

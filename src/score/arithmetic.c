@@ -266,7 +266,7 @@ sns_status sns_eval_arithmetic(const sns_model *model, const char *data,
     sns_status s = what->language
                        ? SNS_OK
                        : sns_eval_check_templates(what->templates, what->template_count, err);
-    if (!s) s = sns_eval_set_read(data, options, &set, err);
+    if (!s) s = sns_eval_set_read(data, sns_eval_medium_of(model), options, &set, err);
     if (s) return s;
     s = check_set(&set, data, what->language, err);
     if (!s) s = sns_eval_set_encode(&set, model, options, &images, err);

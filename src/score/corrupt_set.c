@@ -247,7 +247,7 @@ static sns_status open_work(work *w, sns_error *err) {
         return sns_fail(err, SNS_ARG, "shifts %x of strengths %x", w->shifts, w->strengths);
     const sns_eval_options reading = {
         .image_root = o->image_root, .limit = o->limit, .warn = o->warn, .user = o->user};
-    sns_status s = sns_eval_set_read(o->data, &reading, &w->set, err);
+    sns_status s = sns_eval_set_read(o->data, SNS_EVAL_PICTURES, &reading, &w->set, err);
     if (s) return s;
     w->root = root_of(o);
     w->total = w->set.picture_count;

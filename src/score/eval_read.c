@@ -19,6 +19,7 @@ typedef struct reader {
     char *root;       /* folder of relative paths */
     const sns_eval_options *options;
     sns_eval_set *set;
+    sns_eval_medium medium;
     size_t line, seen;
     sns_error *err;
 } reader;
@@ -55,6 +56,17 @@ static sns_status add_picture(reader *r, const char *image, const char *label, b
     return s;
 }
 
+/* What else a row says of the sound added last. */
+static sns_status add_sound(reader *r, const char *image, const char *lang) {
+    sns_eval_picture *p = &r->set->pictures[r->set->picture_count - 1];
+    if (image && *image && !p->image)
+        p->image = *image == '/' ? sns_strdup(image) : sns_path_join(r->root, image);
+    if (lang && !p->lang) p->lang = sns_strdup(lang);
+    return (image && *image && !p->image) || (lang && !p->lang)
+               ? sns_fail(r->err, SNS_NOMEM, "%s: no memory for a row", r->file)
+               : SNS_OK;
+}
+
 /* ---- JSON lines ---- */
 
 static sns_status add_texts(reader *r, const char *language, const json_t *texts) {
@@ -72,13 +84,18 @@ static sns_status add_texts(reader *r, const char *language, const json_t *texts
 }
 
 static sns_status add_object(reader *r, json_t *o) {
+    bool sounds = r->medium == SNS_EVAL_SOUNDS;
     const char *image = json_string_value(json_object_get(o, "image")), *language;
+    const char *path = sounds ? json_string_value(json_object_get(o, "audio")) : image;
     const char *label = json_string_value(json_object_get(o, "label"));
     json_t *captions = json_object_get(o, "captions"), *texts;
-    if (!image || !*image) return skip_line(r, "it names no \"image\"");
+    if (!path || !*path)
+        return skip_line(r, sounds ? "it names no \"audio\"" : "it names no \"image\"");
     bool added;
-    sns_status s = add_picture(r, image, label, &added);
+    sns_status s = add_picture(r, path, label, &added);
     if (s || !added) return s;
+    if (sounds && (s = add_sound(r, image, json_string_value(json_object_get(o, "lang")))))
+        return s;
     if ((texts = json_object_get(o, "caption")) && (s = add_texts(r, ENGLISH, texts))) return s;
     if (captions && !json_is_object(captions)) return add_texts(r, ENGLISH, captions);
     json_object_foreach(captions, language, texts) {
@@ -146,11 +163,12 @@ static size_t column(char *const fields[], size_t n, const char *name) {
 static sns_status read_csv(reader *r, char *text, size_t size) {
     char *p = text, *end = text + size, *fields[FIELDS_MAX];
     size_t lines = 0, n = read_record(&p, end, fields, &lines);
-    size_t image = column(fields, n, "image"), caption = column(fields, n, "caption");
+    const char *key = r->medium == SNS_EVAL_SOUNDS ? "audio" : "image";
+    size_t image = column(fields, n, key), caption = column(fields, n, "caption");
     size_t label = column(fields, n, "label"), width = n;
     if (image == n)
-        return sns_fail(r->err, SNS_FORMAT, "%s: the first line names no column \"image\"",
-                        r->file);
+        return sns_fail(r->err, SNS_FORMAT, "%s: the first line names no column \"%s\"", r->file,
+                        key);
     while (p < end) {
         r->line = lines + 1;
         n = read_record(&p, end, fields, &lines);
@@ -230,14 +248,15 @@ static sns_status read_manifest(reader *r) {
     return s;
 }
 
-sns_status sns_eval_set_read(const char *data, const sns_eval_options *options, sns_eval_set *out,
-                             sns_error *err) {
-    reader r = {.file = data, .options = options, .set = out, .err = err};
+sns_status sns_eval_set_read(const char *data, sns_eval_medium medium,
+                             const sns_eval_options *options, sns_eval_set *out, sns_error *err) {
+    reader r = {.file = data, .medium = medium, .options = options, .set = out, .err = err};
     *out = (sns_eval_set){0};
     sns_status s = is_folder(data) ? each_entry(&r, data, NULL, add_class) : read_manifest(&r);
     free(r.root);
     if (!s && !out->picture_count)
-        s = sns_fail(err, SNS_FORMAT, "%s: there is no picture in it", data);
+        s = sns_fail(err, SNS_FORMAT, "%s: there is no %s in it", data,
+                     medium == SNS_EVAL_SOUNDS ? "sound" : "picture");
     if (!s) s = sns_eval_set_join(out, err);
     if (s) sns_eval_set_free(out);
     return s;

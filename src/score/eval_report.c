@@ -42,23 +42,44 @@ static void put_side(sns_strbuf *b, const char *title, const sns_retrieval_side 
     put_rank(b, "mean rank", &s->mean_rank);
 }
 
+static const char *noun(int sounds) {
+    return sounds ? "sounds" : "pictures";
+}
+
 sns_status sns_retrieval_report(const sns_retrieval *results, size_t count, int json, char **text,
                                 sns_error *err) {
     sns_strbuf b = {0};
     for (size_t i = 0; i < count; i++) {
         const sns_retrieval *r = &results[i];
         if (json) {
-            put_json(&b,
-                     json_pack("{s:s,s:I,s:I,s:I,s:o,s:o}", "language", r->language, "images",
-                               (json_int_t)r->images, "texts", (json_int_t)r->texts, "pairs",
-                               (json_int_t)r->pairs, "text_to_image", side_json(&r->text_to_image),
-                               "image_to_text", side_json(&r->image_to_text)));
+            json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:o,s:o}", "language", r->language, "images",
+                                  (json_int_t)r->images, "texts", (json_int_t)r->texts, "pairs",
+                                  (json_int_t)r->pairs, "text_to_image",
+                                  side_json(&r->text_to_image), "image_to_text",
+                                  side_json(&r->image_to_text));
+            if (o && r->sounds) json_object_set_new(o, "sounds", json_true());
+            put_json(&b, o);
             continue;
         }
-        sns_strbuf_printf(&b, "%slanguage %s: %zu pictures, %zu texts, %zu pairs\n", i ? "\n" : "",
-                          r->language, r->images, r->texts, r->pairs);
-        put_side(&b, "text to image", &r->text_to_image);
-        put_side(&b, "image to text", &r->image_to_text);
+        sns_strbuf_printf(&b, "%slanguage %s: %zu %s, %zu texts, %zu pairs\n", i ? "\n" : "",
+                          r->language, r->images, noun(r->sounds), r->texts, r->pairs);
+        put_side(&b, r->sounds ? "text to sound" : "text to image", &r->text_to_image);
+        put_side(&b, r->sounds ? "sound to text" : "image to text", &r->image_to_text);
+    }
+    return sns_report_finish(&b, text, err);
+}
+
+sns_status sns_spoken_report(const sns_spoken *r, int json, char **text, sns_error *err) {
+    sns_strbuf b = {0};
+    if (json) {
+        put_json(&b, json_pack("{s:I,s:I,s:I,s:o,s:o}", "sounds", (json_int_t)r->sounds, "images",
+                               (json_int_t)r->images, "skipped", (json_int_t)r->skipped,
+                               "sound_to_image", side_json(&r->sound_to_image), "image_to_sound",
+                               side_json(&r->image_to_sound)));
+    } else {
+        sns_strbuf_printf(&b, "%zu sounds, %zu pictures\n", r->sounds, r->images);
+        put_side(&b, "sound to image", &r->sound_to_image);
+        put_side(&b, "image to sound", &r->image_to_sound);
     }
     return sns_report_finish(&b, text, err);
 }
@@ -77,7 +98,7 @@ static void put_classes(sns_strbuf *b, const sns_zero_shot *r) {
     }
     for (size_t c = 0; c < r->classes; c++) order[c] = &r->per_class[c];
     qsort(order, r->classes, sizeof *order, worst_first);
-    sns_strbuf_puts(b, "\n   top-1    top-5  pictures  class\n");
+    sns_strbuf_printf(b, "\n   top-1    top-5  %8s  class\n", noun(r->sounds));
     for (size_t c = 0; c < r->classes; c++)
         sns_strbuf_printf(b, "%6.1f %% %6.1f %% %8zu  %s\n", 100 * order[c]->top_1,
                           100 * order[c]->top_5, order[c]->images, order[c]->label);
@@ -128,7 +149,7 @@ static void put_mistakes(sns_strbuf *b, const sns_zero_shot *r) {
             }
     }
     if (!worst[0].count) return;
-    sns_strbuf_puts(b, "\npictures  of class, answered\n");
+    sns_strbuf_printf(b, "\n%8s  of class, answered\n", noun(r->sounds));
     for (size_t k = 0; k < MOST && worst[k].count; k++)
         sns_strbuf_printf(b, "%8u  %s, %s\n", worst[k].count, r->per_class[worst[k].class].label,
                           r->per_class[worst[k].answer].label);
@@ -144,7 +165,8 @@ sns_status sns_zero_shot_report(const sns_zero_shot *r, int json, char **text, s
                                classes_json(r), "confusion", confusion_json(r)));
         return sns_report_finish(&b, text, err);
     }
-    sns_strbuf_printf(&b, "zero-shot: %zu pictures, %zu classes\n", r->images, r->classes);
+    sns_strbuf_printf(&b, "zero-shot: %zu %s, %zu classes\n", r->images, noun(r->sounds),
+                      r->classes);
     put_percent(&b, "top-1", &r->top_1);
     put_percent(&b, "top-5", &r->top_5);
     put_percent(&b, "mean per class", &r->mean_per_class);
@@ -167,11 +189,11 @@ sns_status sns_transfer_report(const sns_transfer *r, int json, char **text, sns
                                "confusion", confusion_json(t)));
         return sns_report_finish(&b, text, err);
     }
-    sns_strbuf_printf(&b, "%zu training pictures, %zu test pictures, %zu classes\n",
-                      r->train_images, t->images, t->classes);
+    sns_strbuf_printf(&b, "%zu training %s, %zu test %s, %zu classes\n", r->train_images,
+                      noun(t->sounds), t->images, noun(t->sounds), t->classes);
     if (r->lambda > 0)
-        sns_strbuf_printf(&b, "lambda %.3g, chosen on %zu of the training pictures\n", r->lambda,
-                          r->validation_images);
+        sns_strbuf_printf(&b, "lambda %.3g, chosen on %zu of the training %s\n", r->lambda,
+                          r->validation_images, noun(t->sounds));
     put_percent(&b, "top-1", &t->top_1);
     put_percent(&b, "top-5", &t->top_5);
     put_percent(&b, "mean per class", &t->mean_per_class);
@@ -193,8 +215,8 @@ sns_status sns_few_shot_report(const sns_few_shot *r, int json, char **text, sns
                                measure_json(&r->zero_shot.top_1)));
         return sns_report_finish(&b, text, err);
     }
-    sns_strbuf_printf(&b, "few-shot: %zu test pictures, %zu classes, %zu draws each\n", r->images,
-                      r->classes, r->seeds);
+    sns_strbuf_printf(&b, "few-shot: %zu test %s, %zu classes, %zu draws each\n", r->images,
+                      noun(r->zero_shot.sounds), r->classes, r->seeds);
     put_percent(&b, "zero-shot", &r->zero_shot.top_1);
     for (size_t i = 0; i < r->points; i++) {
         char name[32];

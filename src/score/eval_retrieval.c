@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One direction: rank, then measure. */
-static sns_status measure(const float *queries, const float *candidates, size_t N, size_t E,
-                          const sns_relation *right, sns_retrieval_side *out, sns_error *err) {
+sns_status sns_eval_side(const float *queries, const float *candidates, size_t N, size_t E,
+                         const sns_relation *right, sns_retrieval_side *out, sns_error *err) {
     uint32_t *ranks = malloc((right->count + 1) * sizeof *ranks);
     double *precision = malloc((right->count + 1) * sizeof *precision);
     sns_status s = ranks && precision
@@ -37,10 +36,11 @@ static sns_status eval_language(const sns_model *model, const sns_eval_set *set,
     if (!s && !(texts = calloc(d.count, E * sizeof *texts)))
         s = sns_fail(err, SNS_NOMEM, "no memory for the vectors of %zu texts", d.count);
     if (!s) s = sns_eval_encode_texts(model, d.text, d.count, options->cancel, texts, err);
-    if (!s) s = measure(texts, images, I, E, &d.pictures, &out->text_to_image, err);
-    if (!s) s = measure(images, texts, d.count, E, &back, &out->image_to_text, err);
+    if (!s) s = sns_eval_side(texts, images, I, E, &d.pictures, &out->text_to_image, err);
+    if (!s) s = sns_eval_side(images, texts, d.count, E, &back, &out->image_to_text, err);
     if (!s) {
         snprintf(out->language, sizeof out->language, "%s", language);
+        out->sounds = sns_eval_medium_of(model) == SNS_EVAL_SOUNDS;
         out->images = I;
         out->texts = d.count;
         out->pairs = d.pictures.start[d.count];
@@ -61,7 +61,7 @@ sns_status sns_eval_retrieval(const sns_model *model, const char *manifest,
     if (!language_count) return sns_fail(err, SNS_ARG, "%s: no language was asked for", manifest);
     sns_eval_set set;
     float *images = NULL;
-    sns_status s = sns_eval_set_read(manifest, options, &set, err);
+    sns_status s = sns_eval_set_read(manifest, sns_eval_medium_of(model), options, &set, err);
     if (s) return s;
     for (size_t i = 0; i < language_count && !s; i++)
         s = sns_eval_check_language(&set, manifest, languages[i], err);

@@ -9,11 +9,19 @@
 
 enum { TEXT_BATCH = 256 };
 
+sns_eval_medium sns_eval_medium_of(const sns_model *model) {
+    return sns_model_sound_rate_hz(model) ? SNS_EVAL_SOUNDS : SNS_EVAL_PICTURES;
+}
+
+void sns_eval_picture_free(sns_eval_picture *p) {
+    free(p->path);
+    free(p->label);
+    free(p->image);
+    free(p->lang);
+}
+
 void sns_eval_set_free(sns_eval_set *set) {
-    for (size_t i = 0; i < set->picture_count; i++) {
-        free(set->pictures[i].path);
-        free(set->pictures[i].label);
-    }
+    for (size_t i = 0; i < set->picture_count; i++) sns_eval_picture_free(&set->pictures[i]);
     for (size_t i = 0; i < set->caption_count; i++) {
         free(set->captions[i].language);
         free(set->captions[i].text);
@@ -41,7 +49,7 @@ sns_status sns_eval_set_add_picture(sns_eval_set *set, const char *path, const c
     sns_status s = grow(&set->pictures, &set->picture_capacity, set->picture_count,
                         sizeof *set->pictures, err);
     if (s) return s;
-    sns_eval_picture p = {sns_strdup(path), label ? sns_strdup(label) : NULL};
+    sns_eval_picture p = {.path = sns_strdup(path), .label = label ? sns_strdup(label) : NULL};
     if (!p.path || (label && !p.label)) {
         free(p.path);
         free(p.label);
@@ -75,12 +83,10 @@ enum { GONE = UINT32_MAX };
 static void renumber(sns_eval_set *set, const uint32_t *to, const bool *keep) {
     size_t pictures = 0, captions = 0;
     for (size_t i = 0; i < set->picture_count; i++) {
-        if (keep[i]) {
+        if (keep[i])
             set->pictures[pictures++] = set->pictures[i];
-        } else {
-            free(set->pictures[i].path);
-            free(set->pictures[i].label);
-        }
+        else
+            sns_eval_picture_free(&set->pictures[i]);
     }
     for (size_t i = 0; i < set->caption_count; i++) {
         sns_eval_caption c = set->captions[i];

@@ -1,4 +1,4 @@
-/* eval_set.h - the pictures, captions and labels to measure with. */
+/* eval_set.h - the pictures, or sounds, captions and labels to measure with. */
 #ifndef SNS_SCORE_EVAL_SET_H
 #define SNS_SCORE_EVAL_SET_H
 #include "score/rank.h"
@@ -9,7 +9,14 @@ enum { SNS_EVAL_ROWS_MAX = 10000000 };
 typedef struct sns_eval_picture {
     char *path;
     char *label; /* NULL: none */
+    char *image; /* of a sound: the picture that its line names too; NULL: none */
+    char *lang;  /* of a sound: its language, "lang"; NULL: not stated */
 } sns_eval_picture;
+
+/* What is read of a manifest's rows: their "image" or their "audio". */
+typedef enum sns_eval_medium { SNS_EVAL_PICTURES, SNS_EVAL_SOUNDS } sns_eval_medium;
+/* What a model takes. */
+sns_eval_medium sns_eval_medium_of(const sns_model *model);
 
 typedef struct sns_eval_caption {
     uint32_t picture;
@@ -27,9 +34,11 @@ typedef struct sns_eval_set {
 /* Read a manifest (eval.h), or, when data is a folder, its subfolders as classes in byte order.
  * options: image_root, limit, warn. Errors: SNS_MISSING, SNS_IO, SNS_FORMAT (no usable line),
  * SNS_LIMIT, SNS_NOMEM. */
-sns_status sns_eval_set_read(const char *data, const sns_eval_options *options, sns_eval_set *out,
-                             sns_error *err);
+sns_status sns_eval_set_read(const char *data, sns_eval_medium medium,
+                             const sns_eval_options *options, sns_eval_set *out, sns_error *err);
 void sns_eval_set_free(sns_eval_set *set);
+
+void sns_eval_picture_free(sns_eval_picture *p); /* what it owns */
 
 /* Encode all pictures; those that can't be read are warned of, dropped from the set with their
  * captions, and counted in skipped.  *vectors <- [picture_count, E], malloc'd. */
@@ -44,6 +53,10 @@ sns_status sns_eval_check_labels(const sns_eval_set *set, const char *data, cons
                                  sns_error *err);
 /* SNS_ARG where a template has no {}. */
 sns_status sns_eval_check_templates(const char *const *templates, size_t n, sns_error *err);
+
+/* One direction of retrieval: ranks, then measures. queries [right->count, E], candidates [N, E] */
+sns_status sns_eval_side(const float *queries, const float *candidates, size_t N, size_t E,
+                         const sns_relation *right, sns_retrieval_side *out, sns_error *err);
 
 enum { SNS_EVAL_NONE = UINT32_MAX };
 /* Distinct names in byte order, borrowed; a name's place is its number. */

@@ -55,6 +55,7 @@ sns_status sns_zero_shot_of_set(const sns_model *model, const sns_eval_set *set,
                                 cancel, &classifier, err);
     if (!s) s = classify(classifier, images, labels, set->picture_count, result, err);
     result->skipped = set->skipped;
+    result->sounds = sns_eval_medium_of(model) == SNS_EVAL_SOUNDS;
     sns_classifier_free(classifier);
     sns_eval_names_free(&classes);
     free(labels);
@@ -73,7 +74,7 @@ sns_status sns_eval_zero_shot(const sns_model *model, const char *data,
     *result = (sns_zero_shot){0};
     if (!options) options = &none;
     sns_status s = sns_eval_check_templates(templates, template_count, err);
-    if (!s) s = sns_eval_set_read(data, options, &set, err);
+    if (!s) s = sns_eval_set_read(data, sns_eval_medium_of(model), options, &set, err);
     if (s) return s;
     s = sns_eval_check_labels(&set, data, "", err);
     if (!s) s = sns_eval_set_encode(&set, model, options, &images, err);

@@ -126,10 +126,12 @@ static sns_status number(sns_examples *train, sns_examples *test, const sns_zero
 sns_status sns_examples_read(const sns_model *model, const char *train_data, const char *test_data,
                              const sns_eval_options *options, sns_examples *train,
                              sns_examples *test, sns_zero_shot *classes, sns_error *err) {
+    sns_eval_medium medium = sns_eval_medium_of(model);
     *train = *test = (sns_examples){.x = NULL};
-    sns_status s = sns_eval_set_read(train_data, options, &train->set, err);
+    classes->sounds = medium == SNS_EVAL_SOUNDS;
+    sns_status s = sns_eval_set_read(train_data, medium, options, &train->set, err);
     if (!s) s = sns_eval_check_labels(&train->set, train_data, "", err);
-    if (!s) s = sns_eval_set_read(test_data, options, &test->set, err);
+    if (!s) s = sns_eval_set_read(test_data, medium, options, &test->set, err);
     if (!s) s = sns_eval_check_labels(&test->set, test_data, "", err);
     if (!s) s = check_apart(train, test, err);
     if (!s) s = name_classes(train, test, train_data, test_data, classes, err);

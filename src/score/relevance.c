@@ -259,7 +259,7 @@ sns_status sns_eval_relevance(const sns_model *model, const char *manifest, cons
     sns_eval_set set;
     sns_texts texts = {0};
     float *images = NULL;
-    sns_status s = sns_eval_set_read(manifest, options, &set, err);
+    sns_status s = sns_eval_set_read(manifest, sns_eval_medium_of(model), options, &set, err);
     if (s) return s;
     s = sns_eval_check_language(&set, manifest, language, err);
     if (!s) s = sns_eval_set_encode(&set, model, options, &images, err);

@@ -2,12 +2,14 @@
 #include "base/error.h"
 #include "base/writer.h"
 #include "media/image_kind.h"
+#include "media/sound_kind.h"
 #include "train/data_scan.h"
 #include "train/dataset_internal.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <sensus/sound.h>
 
-enum { SHARD_BYTES = 256 << 20, JPEG_QUALITY = 90, PICTURE_BYTES_MAX = 1 << 27 };
+enum { SHARD_BYTES = 256 << 20, JPEG_QUALITY = 90, MEDIUM_BYTES_MAX = 1 << 27 };
 
 typedef struct builder {
     const sns_data_build_options *o;
@@ -108,22 +110,32 @@ static const char *ending_of(sns_kind kind) {
                                    : NULL;
 }
 
+/* The sound as it goes into the shard: unchanged, or of a rarer kind as WAV. *owned is freed. */
+static sns_status sound(const sns_pair *p, const void **data, size_t *size, const char **ending,
+                        void **owned, sns_error *err) {
+    sns_sound heard;
+    uint8_t *bytes = NULL;
+    *ending = sns_sound_ending(*data, *size);
+    sns_status s = sns_sound_decode(*data, *size, p->name, NULL, &heard, err);
+    if (s) return s;
+    if (!*ending) {
+        s = sns_sound_encode_wav(&heard, &bytes, size, err);
+        *ending = "wav";
+    }
+    sns_sound_free(&heard);
+    if (!bytes) return s; /* as it is; decoded only to know that it can be */
+    free(*owned);
+    *data = *owned = bytes;
+    return s;
+}
+
 /* The picture as it goes into the shard: unchanged, or reduced and as JPEG. *owned is freed. */
 static sns_status picture(const builder *b, const sns_pair *p, const void **data, size_t *size,
                           const char **ending, void **owned, sns_error *err) {
-    char *file = NULL;
-    sns_status s = SNS_OK;
-    *owned = NULL;
-    *data = p->bytes;
-    *size = p->size;
-    if (!p->bytes) {
-        if ((s = sns_file_read(p->name, PICTURE_BYTES_MAX, &file, size, err))) return s;
-        *data = *owned = file;
-    }
     *ending = ending_of(sns_kind_of(*data, *size));
     const sns_image_options options = {.target_px = b->o->image_px};
     sns_image image = {0}, small = {0};
-    s = sns_image_decode(*data, *size, p->name, &options, &image, err);
+    sns_status s = sns_image_decode(*data, *size, p->name, &options, &image, err);
     size_t w = image.width_px, h = image.height_px, shorter = w < h ? w : h, px = b->o->image_px;
     bool reduce = !s && px && shorter > px;
     if (s || (!reduce && *ending)) {
@@ -144,6 +156,22 @@ static sns_status picture(const builder *b, const sns_pair *p, const void **data
     *data = *owned = bytes;
     *ending = "jpg";
     return SNS_OK;
+}
+
+static sns_status medium(const builder *b, const sns_pair *p, const void **data, size_t *size,
+                         const char **ending, void **owned, sns_error *err) {
+    char *file = NULL;
+    *owned = NULL;
+    *data = p->bytes;
+    *size = p->size;
+    if (!p->bytes) {
+        sns_status s = sns_file_read(p->name, MEDIUM_BYTES_MAX, &file, size, err);
+        if (s) return s;
+        *data = *owned = file;
+    }
+    return sns_is_sound_name(p->name) || sns_sound_ending(*data, *size)
+               ? sound(p, data, size, ending, owned, err)
+               : picture(b, p, data, size, ending, owned, err);
 }
 
 static bool shard_is_full(const builder *b) {
@@ -172,7 +200,7 @@ static sns_status add(void *user, sns_pair *p, const sns_dataset *langs, sns_err
     sns_error why;
     char line[600];
     if (!p) return SNS_OK;
-    sns_status s = picture(b, p, &data, &size, &ending, &owned, &why);
+    sns_status s = medium(b, p, &data, &size, &ending, &owned, &why);
     if (s == SNS_NOMEM) return sns_fail(err, s, "%s", why.message);
     char *json = s ? NULL : sample_json(p, langs, &captions);
     if (json) {
@@ -218,7 +246,8 @@ sns_status sns_data_build(const sns_data_build_options *o, sns_data_counts *coun
     b.counts.skipped += skipped;
     *counts = b.counts;
     if (!s && !b.counts.samples)
-        s = sns_fail(err, SNS_ARG, "%s: no sample with a picture and a caption (%zu skipped)",
+        s = sns_fail(err, SNS_ARG,
+                     "%s: no sample with a picture or sound and a caption (%zu skipped)",
                      o->from.sources[0], b.counts.skipped);
     return s;
 }

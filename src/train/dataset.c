@@ -159,7 +159,8 @@ sns_dataset *sns_dataset_new(sns_warn_fn warn, void *user) {
 static sns_status finish(sns_dataset *d, sns_status s, const char *what, sns_dataset **out,
                          sns_error *err) {
     if (!s && !d->count)
-        s = sns_fail(err, SNS_ARG, "%s: no sample with a picture and a caption (%zu skipped)", what,
+        s = sns_fail(err, SNS_ARG,
+                     "%s: no sample with a picture or sound and a caption (%zu skipped)", what,
                      d->skipped);
     if (s) {
         sns_dataset_free(d);
@@ -171,10 +172,17 @@ static sns_status finish(sns_dataset *d, sns_status s, const char *what, sns_dat
 
 sns_status sns_dataset_open(const char *const *sources, size_t source_count, sns_warn_fn warn,
                             void *user, sns_dataset **out, sns_error *err) {
+    return sns_dataset_open_sounds(sources, source_count, 0, warn, user, out, err);
+}
+
+sns_status sns_dataset_open_sounds(const char *const *sources, size_t source_count, size_t rate_hz,
+                                   sns_warn_fn warn, void *user, sns_dataset **out,
+                                   sns_error *err) {
     *out = NULL;
     if (!source_count) return sns_fail(err, SNS_ARG, "no training data given");
     sns_dataset *d = sns_dataset_new(warn, user);
     if (!d) return sns_fail(err, SNS_NOMEM, "no memory for the data set");
+    d->sound_rate_hz = rate_hz;
     sns_name_list names = {0};
     sns_status s = sns_name_list_expand(sources, source_count, &names, err);
     for (size_t i = 0; !s && i < names.count; i++) s = open_source(d, names.items[i], err);
@@ -193,7 +201,10 @@ sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t s
 
 void sns_dataset_free(sns_dataset *d) {
     if (!d) return;
-    for (size_t i = 0; i < d->count; i++) free(d->samples[i].square);
+    for (size_t i = 0; i < d->count; i++) {
+        free(d->samples[i].square);
+        free(d->samples[i].sound);
+    }
     for (size_t i = 0; i < d->map_count; i++) sns_map_close(&d->maps[i]);
     free(d->maps);
     free(d->samples);

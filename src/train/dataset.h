@@ -1,5 +1,5 @@
-/* dataset.h - the samples of a training set: where each picture's bytes are, its captions, its
- * concept; read from tar shards and from CSV and JSONL manifests. */
+/* dataset.h - the samples of a training set: where each picture's or sound's bytes are, its
+ * captions, its concept; read from tar shards and from CSV and JSONL manifests. */
 #ifndef SNS_TRAIN_DATASET_H
 #define SNS_TRAIN_DATASET_H
 #include <sensus/image.h>
@@ -24,7 +24,7 @@ typedef struct sns_caption {
 } sns_caption;
 
 typedef struct sns_sample {
-    const unsigned char *bytes; /* the picture in a mapped shard; NULL: a file */
+    const unsigned char *bytes; /* the picture or sound in a mapped shard; NULL: a file */
     size_t size;
     size_t name;          /* offset into the pool: its path, or its name in the shard */
     size_t first_caption; /* captions of one language follow each other */
@@ -34,6 +34,8 @@ typedef struct sns_sample {
     bool flip;           /* may be mirrored */
     uint8_t *square;     /* decoded square [side, side, 3], or NULL */
     uint32_t side;
+    int16_t *sound; /* of a set of sounds: decoded [sound_count], or NULL */
+    uint32_t sound_count;
 } sns_sample;
 
 typedef struct sns_dataset sns_dataset;
@@ -47,6 +49,10 @@ typedef void (*sns_warn_fn)(void *user, const char *message);
  * shard), SNS_ARG (no sample in it all), SNS_IO, SNS_NOMEM. */
 sns_status sns_dataset_open(const char *const *sources, size_t source_count, sns_warn_fn warn,
                             void *user, sns_dataset **out, sns_error *err);
+/* The same for sounds, which are decoded at this rate (0: pictures). Of a sample with a picture and
+ * a sound, here the sound counts. */
+sns_status sns_dataset_open_sounds(const char *const *sources, size_t source_count, size_t rate_hz,
+                                   sns_warn_fn warn, void *user, sns_dataset **out, sns_error *err);
 /* One source held in memory, as if it were a file of this name: what the fuzzer calls. Pictures
  * named by manifests are looked up on the disk. The bytes must outlive the data set. */
 sns_status sns_dataset_open_memory(const char *name, const void *bytes, size_t size,
@@ -69,6 +75,13 @@ uint64_t sns_dataset_fingerprint(const sns_dataset *d);
 
 /* From now on pictures become squares whole, squeezed, instead of by their centre. */
 void sns_dataset_set_squash(sns_dataset *d, bool squash);
+/* Decode a sound (bytes NULL: the file `name`), at most its first half minute. *sound is malloc'd.
+ */
+sns_status sns_decode_sound(const void *bytes, size_t size, const char *name, size_t rate_hz,
+                            int16_t **sound, uint32_t *count, sns_error *err);
+/* Decode the sound of a sample. Malloc'd. */
+sns_status sns_dataset_decode_sound(const sns_dataset *d, size_t i, int16_t **sound,
+                                    uint32_t *count, sns_error *err);
 /* Decode a picture (bytes NULL: the file `name`): its centre square, or all of it squeezed into a
  * square, reduced to side_px when larger. *square is malloc'd. */
 sns_status sns_decode_square(const void *bytes, size_t size, const char *name, size_t side_px,
@@ -77,9 +90,9 @@ sns_status sns_decode_square(const void *bytes, size_t size, const char *name, s
  * when larger. Malloc'd. */
 sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, uint8_t **square,
                               uint32_t *side, sns_error *err);
-/* Decode all pictures, keep as many as fit in budget_bytes (sample->square), and drop the samples
- * whose picture cannot be read. `tick` (NULL ok) is called now and then with how many are done;
- * nonzero stops with SNS_CANCELLED. */
+/* Decode all pictures or sounds, keep as many as fit in budget_bytes (sample->square, ->sound), and
+ * drop the samples whose picture or sound cannot be read. `tick` (NULL ok) is called now and then
+ * with how many are done; nonzero stops with SNS_CANCELLED. */
 sns_status sns_dataset_decode_all(sns_dataset *d, size_t side_px, size_t budget_bytes,
                                   int (*tick)(void *user, size_t done, size_t total), void *user,
                                   sns_error *err);

@@ -16,7 +16,8 @@ struct sns_dataset {
     sns_strbuf pool;
     char lang[SNS_LANGS_MAX][16];
     size_t lang_count, skipped;
-    bool squash; /* the whole picture, its aspect lost, instead of its centre */
+    size_t sound_rate_hz; /* 0: samples are pictures */
+    bool squash;          /* the whole picture, its aspect lost, instead of its centre */
     sns_warn_fn warn;
     void *user;
 };
@@ -62,11 +63,11 @@ typedef struct sns_shard {
 
 /* *s zeroed but for d and path; free its `full` in the end. */
 bool sns_shard_starts_new(const sns_shard *s, const char *member);
-/* Is the member of use: a picture, a .json or a .txt? */
+/* Is the member of use: a picture, a sound, a .json or a .txt? */
 bool sns_shard_wants(const char *member);
-bool sns_shard_is_picture(const char *member);
-/* Take in a member of the open sample; the first after a close opens one. e->data of a picture must
- * live until the sample is not needed any more. Errors: SNS_NOMEM. */
+/* Take in a member of the open sample; the first after a close opens one. Of a sample with a
+ * picture and a sound, what the set is of counts. e->data of what counts (then the draft's bytes)
+ * must live until the sample is not needed any more. Errors: SNS_NOMEM. */
 sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err);
 /* The open sample (none is fine) becomes one of the data set, or is left out. */
 sns_status sns_shard_close(sns_shard *s, sns_error *err);

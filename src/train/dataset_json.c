@@ -41,14 +41,17 @@ static sns_status add_captions(sns_dataset *d, sns_draft *draft, json_t *root, s
 
 static sns_status add_root(sns_dataset *d, sns_draft *draft, json_t *root, char **image,
                            sns_error *err) {
-    static const char *const names[] = {"image", "file_name", "file", "path"};
+    static const char *const names[] = {"image", "file_name", "file", "path", "audio"};
     if (!json_is_object(root)) return sns_fail(err, SNS_FORMAT, "not a JSON object");
     const char *concept = json_string_value(json_object_get(root, "concept"));
     if (concept) sns_dataset_set_concept(d, draft, concept);
     json_t *flip = json_object_get(root, "flip");
     if (json_is_false(flip)) draft->sample.flip = false;
-    for (size_t i = 0; image && !*image && i < 4; i++) {
-        const char *path = json_string_value(json_object_get(root, names[i]));
+    enum { NAMES = sizeof names / sizeof *names };
+    size_t first = d->sound_rate_hz ? NAMES - 1 : 0;
+    for (size_t i = 0; image && !*image && i < NAMES; i++) {
+        const char *name = names[(first + i) % NAMES];
+        const char *path = json_string_value(json_object_get(root, name));
         if (path && *path && !(*image = sns_strdup(path)))
             return sns_fail(err, SNS_NOMEM, "no memory for a path");
     }

@@ -1,6 +1,7 @@
 /* dataset_manifest.c - CSV (RFC 4180) and JSON-lines manifests.
  *
- * CSV: columns by the names of the first line (image|file|path|filename and caption|text|sentence,
+ * CSV: columns by the names of the first line (image|file|path|filename|audio and
+ * caption|text|sentence,
  * optionally concept, lang), otherwise picture and caption in this order. Rows of one picture that
  * follow each other become one sample. Pictures are looked for beside the manifest and in the
  * folder images/ beside it. A line that is wrong is told with its number and left out. */
@@ -100,11 +101,14 @@ static size_t csv_column(const csv *c, const char *const *names) {
 }
 
 /* Columns from the first record; false when it is no header. */
-static bool csv_header(csv *c) {
-    static const char *const image[] = {"image", "file", "path", "filename", "file_name", NULL};
+static bool csv_header(csv *c, bool sounds) {
+    static const char *const image[] = {"image",     "file",  "path", "filename",
+                                        "file_name", "audio", NULL};
+    static const char *const audio[] = {"audio", NULL};
     static const char *const caption[] = {"caption", "text", "sentence", NULL};
     static const char *const concept[] = {"concept", NULL}, *const lang[] = {"lang", NULL};
-    c->image = csv_column(c, image);
+    c->image = sounds ? csv_column(c, audio) : COLUMNS_MAX;
+    if (c->image == COLUMNS_MAX) c->image = csv_column(c, image);
     c->caption = csv_column(c, caption);
     c->concept = csv_column(c, concept);
     c->lang = csv_column(c, lang);
@@ -125,12 +129,13 @@ static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *
     size_t line = 1;
     bool open = false, have = csv_record(c);
     sns_status s = SNS_OK;
-    if (have && csv_header(c)) have = csv_record(c);
+    if (have && csv_header(c, d->sound_rate_hz > 0)) have = csv_record(c);
     for (; have && !s; have = csv_record(c)) {
         const char *image = csv_cell(c, c->image), *text = csv_cell(c, c->caption);
         if (c->cells == 1 && !*image) continue; /* an empty line */
         if (!*image || !*text || c->cell[c->image].failed || c->cell[c->caption].failed) {
-            sns_dataset_skip(d, "%s:%zu: no %s", path, c->line, *image ? "caption" : "picture");
+            sns_dataset_skip(d, "%s:%zu: no %s", path, c->line,
+                             *image ? "caption" : "picture or sound");
             continue;
         }
         if (!open || strcmp(sns_strbuf_text(&name), image)) {
@@ -191,7 +196,7 @@ sns_status sns_dataset_read_jsonl(sns_dataset *d, const char *path, sns_map map,
         if (st == SNS_NOMEM)
             s = sns_fail(err, st, "%s:%zu: %s", path, line, why.message);
         else if (st || (!image && d->caption_count > draft.sample.first_caption)) {
-            sns_dataset_skip(d, "%s:%zu: %s", path, line, st ? why.message : "no picture");
+            sns_dataset_skip(d, "%s:%zu: %s", path, line, st ? why.message : "no picture or sound");
             sns_dataset_discard(d, &draft);
         } else if (image)
             s = close_sample(d, &draft, path, line, image, err);

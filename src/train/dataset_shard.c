@@ -1,6 +1,7 @@
 /* dataset_shard.c - tar shards as WebDataset lays them out: members that share a name up to the
  * first dot of its last part, and follow each other, are one sample. */
 #include "base/error.h"
+#include "media/sound_kind.h"
 #include "train/dataset_internal.h"
 
 /* Length of the key: up to the first dot after the last slash. */
@@ -22,12 +23,13 @@ sns_status sns_shard_close(sns_shard *s, sns_error *err) {
     if (!s->bad && s->draft.sample.bytes && s->d->caption_count > s->draft.sample.first_caption)
         return sns_dataset_commit(s->d, &s->draft, name, err);
     if (!s->bad)
-        sns_dataset_skip(s->d, "%s: no %s", name, s->draft.sample.bytes ? "caption" : "picture");
+        sns_dataset_skip(s->d, "%s: no %s", name,
+                         s->draft.sample.bytes ? "caption" : "picture or sound");
     sns_dataset_discard(s->d, &s->draft);
     return SNS_OK;
 }
 
-bool sns_shard_is_picture(const char *name) {
+static bool is_picture(const char *name) {
     static const char *const endings[] = {".jpg", ".jpeg", ".png", ".webp"};
     for (size_t i = 0; i < 4; i++)
         if (sns_ends_with_nocase(name, endings[i])) return true;
@@ -49,8 +51,8 @@ static sns_status add_lines(sns_shard *s, const char *text, size_t size, sns_err
 }
 
 bool sns_shard_wants(const char *member) {
-    return sns_shard_is_picture(member) || sns_ends_with_nocase(member, ".json") ||
-           sns_ends_with_nocase(member, ".txt");
+    return is_picture(member) || sns_is_sound_name(member) ||
+           sns_ends_with_nocase(member, ".json") || sns_ends_with_nocase(member, ".txt");
 }
 
 bool sns_shard_starts_new(const sns_shard *s, const char *member) {
@@ -71,9 +73,13 @@ sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err) {
     sns_error why;
     sns_status st = SNS_OK;
     if (!s->open) open_sample(s, e->name);
-    if (sns_shard_is_picture(e->name)) {
+    bool sound = sns_is_sound_name(e->name), medium = sound || is_picture(e->name);
+    bool wanted = medium && sound == (s->d->sound_rate_hz > 0);
+    if (wanted || (medium && !s->draft.sample.bytes)) {
         s->draft.sample.bytes = e->data;
         s->draft.sample.size = e->size;
+    } else if (medium) {
+        return SNS_OK;
     } else if (sns_ends_with_nocase(e->name, ".json")) {
         st = sns_dataset_add_json(s->d, &s->draft, (const char *)e->data, e->size, NULL, &why);
     } else if (sns_ends_with_nocase(e->name, ".txt")) {

@@ -10,7 +10,7 @@
  * The memory of a step is that of m pairs plus the features; a third more work (one more forward).
  * What is random (crops, captions, dropped patches) follows from the place in the batch, so both
  * passes see the same. A batch of one piece keeps its activations and needs no second pass.
- * A locked image tower is looked at only: no activations, no gradient, no second pass. */
+ * A locked tower is looked at only: no activations, no gradient, no second pass. */
 #include "train/grad_step.h"
 #include "base/error.h"
 #include "train/patch_drop.h"
@@ -29,7 +29,7 @@ static double now_s(void) {
 /* The image tower on all patches, or on some while the options say so. */
 static sns_tensor *image_tower(sns_run *r, sns_tape *t, const sns_batch *b, sns_tensor *pixels) {
     const sns_train_options *o = &r->o;
-    size_t grid = r->config.image_px / r->config.patch_px, patches = grid * grid;
+    size_t patches = sns_clip_patches(&r->config);
     size_t keep = sns_patch_keep_count(patches, o->patch_drop), step = r->state.step;
     if (keep == patches || (double)step >= o->patch_drop_until * (double)o->steps)
         return sns_clip_image_features(t, r->clip, pixels);
@@ -42,7 +42,8 @@ static sns_tensor *image_tower(sns_run *r, sns_tape *t, const sns_batch *b, sns_
 }
 
 static sns_tensor *image_features(sns_run *r, sns_tape *t, const sns_batch *b) {
-    size_t S = r->config.image_px, dim[4] = {b->count, 3, S, S};
+    sns_input in = sns_clip_input(&r->config);
+    size_t dim[4] = {b->count, in.channels, in.rows, in.cols};
     return sns_l2_normalize(t, image_tower(r, t, b, sns_tape_wrap(t, b->pixels, NULL, 4, dim)));
 }
 
@@ -70,7 +71,7 @@ static sns_status encode(sns_run *r, sns_tape *t, const sns_batch *b, sns_tensor
     float *block[2] = {r->features.images, r->features.texts};
     sns_tape_reset(t);
     for (int tower = 0; tower < 2; tower++) {
-        bool locked = !tower && r->locked_tape;
+        bool locked = tower == r->locked;
         sns_tape *on = locked ? r->locked_tape : t;
         sns_arena_mark mark = sns_tape_mark(on);
         sns_tensor *x = tower ? text_features(r, on, b) : image_features(r, on, b);
@@ -98,8 +99,8 @@ static sns_status loss_and_feature_gradients(sns_run *r, sns_status s, sns_step_
     sns_tape_reset(t);
     memset(f->dimages, 0, B * E * sizeof(float));
     memset(f->dtexts, 0, B * E * sizeof(float));
-    sns_tensor *images = sns_tape_wrap(t, f->images, r->locked_tape ? NULL : f->dimages, 2, dim);
-    sns_tensor *texts = sns_tape_wrap(t, f->texts, f->dtexts, 2, dim);
+    sns_tensor *images = sns_tape_wrap(t, f->images, r->locked == 0 ? NULL : f->dimages, 2, dim);
+    sns_tensor *texts = sns_tape_wrap(t, f->texts, r->locked == 1 ? NULL : f->dtexts, 2, dim);
     sns_tensor *loss = sns_batch_loss(r, t, images, texts, &out->correct);
     if (!loss) return sns_tape_status(t, err);
     out->loss = loss->data[0];
@@ -115,7 +116,8 @@ static sns_status backward_piece(sns_run *r, const sns_batch *b, sns_error *err)
     float *block[2] = {r->features.dimages, r->features.dtexts};
     sns_status s = SNS_OK;
     sns_tape_set_replay(r->tape, true);
-    for (int tower = r->locked_tape ? 1 : 0; tower < 2 && !s; tower++) {
+    for (int tower = 0; tower < 2 && !s; tower++) {
+        if (tower == r->locked) continue;
         sns_tape_reset(r->tape);
         sns_tensor *x = tower ? text_features(r, r->tape, b) : image_features(r, r->tape, b);
         s = x ? sns_tape_backward(r->tape, x, rows_of(r, block[tower], b), err)
@@ -146,13 +148,11 @@ static sns_status whole(sns_run *r, sns_step_loss *out, sns_error *err) {
     if ((s = loss_and_feature_gradients(r, s, out, err))) return s;
     double middle = now_s();
     out->forward_s = middle - start;
+    const float *dimages = rows_of(r, r->features.dimages, b);
     const float *dtexts = rows_of(r, r->features.dtexts, b);
-    if (x[0]) { /* both towers are on the tape: the images' seed is set by the call */
-        memcpy(x[1]->grad, dtexts, piece_bytes(r, b));
-        s = sns_tape_backward(r->tape, x[0], rows_of(r, r->features.dimages, b), err);
-    } else {
-        s = sns_tape_backward(r->tape, x[1], dtexts, err);
-    }
+    /* Both towers are on the tape: the images' seed is set by the call. */
+    if (x[0] && x[1]) memcpy(x[1]->grad, dtexts, piece_bytes(r, b));
+    s = sns_tape_backward(r->tape, x[0] ? x[0] : x[1], x[0] ? dimages : dtexts, err);
     out->backward_s = now_s() - middle;
     return s;
 }

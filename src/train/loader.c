@@ -26,8 +26,9 @@ struct sns_loader {
     sns_status status; /* of the stream */
     sns_error error;
     size_t step, epoch;
-    size_t pieces;                 /* of one pass */
-    uint8_t *scratch[THREADS_MAX]; /* [S, S, 3] each */
+    size_t pieces;              /* of one pass */
+    void *scratch[THREADS_MAX]; /* [S, S, 3] bytes each; of sounds, a window's floats */
+    size_t floats;              /* of one picture or spectrogram */
     pthread_t thread[THREADS_MAX];
     size_t thread_count, started;
     size_t next_make, next_take; /* pieces since the start */
@@ -42,29 +43,59 @@ typedef struct worker {
     size_t index;
 } worker;
 
-/* A decoded square as training sees it. */
-static sns_status augment(const sns_loader_options *o, uint64_t counter, bool flip,
-                          const uint8_t *square, uint32_t side, uint8_t *scratch, float *out,
-                          sns_error *err) {
-    sns_rng rng;
-    sns_rng_seed_at(&rng, o->seed, SNS_STREAM_AUGMENT, counter);
-    return sns_augment_run(&o->augment, &rng, flip && !o->no_flip, square, side, scratch, out, err);
+/* A decoded picture or sound. */
+typedef struct decoded {
+    uint8_t *square;
+    int16_t *sound;
+    uint32_t side, count;
+} decoded;
+
+static void free_decoded(decoded *m) {
+    free(m->square);
+    free(m->sound);
 }
 
-/* One picture into out [3, S, S]. A file that became unreadable since the start is replaced by the
+/* A picture or sound as training sees or hears it. */
+static sns_status augment(const sns_loader_options *o, uint64_t counter, bool flip,
+                          const decoded *m, void *scratch, float *out, sns_error *err) {
+    sns_rng rng;
+    sns_rng_seed_at(&rng, o->seed, SNS_STREAM_AUGMENT, counter);
+    if (m->sound)
+        return sns_sound_augment_run(&o->sound, &rng, m->sound, m->count, scratch, out, err);
+    return sns_augment_run(&o->augment, &rng, flip && !o->no_flip, m->square, m->side, scratch, out,
+                           err);
+}
+
+static sns_status decode(const sns_loader_options *o, size_t sample, decoded *m, sns_error *err) {
+    return o->sound.mel
+               ? sns_dataset_decode_sound(o->data, sample, &m->sound, &m->count, err)
+               : sns_dataset_decode(o->data, sample, o->cache_px, &m->square, &m->side, err);
+}
+
+static sns_status decode_pair(const sns_loader_options *o, const sns_pair *p, decoded *m,
+                              sns_error *err) {
+    if (o->sound.mel)
+        return sns_decode_sound(p->bytes, p->size, p->name,
+                                sns_log_mel_config_of(o->sound.mel)->rate_hz, &m->sound, &m->count,
+                                err);
+    return sns_decode_square(p->bytes, p->size, p->name, o->cache_px, o->squash, &m->square,
+                             &m->side, err);
+}
+
+/* One picture or sound into out. A file that became unreadable since the start is replaced by the
  * sample after it, which *sample then names. */
-static sns_status load_picture(const sns_loader_options *o, uint32_t *sample, uint64_t counter,
-                               uint8_t *scratch, float *out, sns_error *err) {
+static sns_status load_sample(const sns_loader_options *o, uint32_t *sample, uint64_t counter,
+                              void *scratch, float *out, sns_error *err) {
     size_t n = sns_dataset_count(o->data);
     sns_status s = SNS_OK;
     for (size_t attempt = 0; attempt < SUBSTITUTES; attempt++) {
         const sns_sample *p = sns_dataset_sample(o->data, *sample);
-        uint8_t *square = p->square;
-        uint32_t side = p->side;
-        if (!square) s = sns_dataset_decode(o->data, *sample, o->cache_px, &square, &side, err);
+        decoded m = {p->square, p->sound, p->side, p->sound_count};
+        bool held = m.square || m.sound;
+        if (!held) s = decode(o, *sample, &m, err);
         if (!s) {
-            s = augment(o, counter, p->flip, square, side, scratch, out, err);
-            if (!p->square) free(square);
+            s = augment(o, counter, p->flip, &m, scratch, out, err);
+            if (!held) free_decoded(&m);
             return s;
         }
         *sample = (uint32_t)((*sample + 1) % n);
@@ -74,17 +105,15 @@ static sns_status load_picture(const sns_loader_options *o, uint32_t *sample, ui
 
 /* The same for place i of a piece of a stream. What cannot be read is told, and one of the spares
  * takes its place; which one depends on the place alone, so that every pass finds the same. */
-static sns_status stream_picture(const sns_loader_options *o, sns_batch *b, size_t i,
-                                 uint64_t counter, uint8_t *scratch, float *out, sns_error *err) {
+static sns_status stream_sample(const sns_loader_options *o, sns_batch *b, size_t i,
+                                uint64_t counter, void *scratch, float *out, sns_error *err) {
     const sns_pair *p = b->pairs[i];
     for (size_t tried = 0;; tried++) {
-        uint8_t *square;
-        uint32_t side;
-        sns_status s = sns_decode_square(p->bytes, p->size, p->name, o->cache_px, o->squash,
-                                         &square, &side, err);
+        decoded m = {0};
+        sns_status s = decode_pair(o, p, &m, err);
         if (!s) {
-            s = augment(o, counter, p->flip, square, side, scratch, out, err);
-            free(square);
+            s = augment(o, counter, p->flip, &m, scratch, out, err);
+            free_decoded(&m);
             return s;
         }
         if (s == SNS_NOMEM || tried == b->spares) return s;
@@ -122,16 +151,16 @@ static void release_pairs(const sns_loader *l, sns_batch *b) {
     }
 }
 
-static void fill_batch(sns_loader *l, sns_batch *b, uint8_t *scratch) {
-    size_t S = l->o.augment.image_px, at = 0;
+static void fill_batch(sns_loader *l, sns_batch *b, void *scratch) {
+    size_t at = 0;
     b->starts[0] = 0;
     for (size_t i = 0; i < b->count && !b->status; i++) {
         uint64_t counter = (uint64_t)b->step * l->o.batch + b->first + i;
         size_t count = 0;
-        float *out = b->pixels + i * 3 * S * S;
+        float *out = b->pixels + i * l->floats;
         b->status = l->o.stream
-                        ? stream_picture(&l->o, b, i, counter, scratch, out, &b->error)
-                        : load_picture(&l->o, &b->sample[i], counter, scratch, out, &b->error);
+                        ? stream_sample(&l->o, b, i, counter, scratch, out, &b->error)
+                        : load_sample(&l->o, &b->sample[i], counter, scratch, out, &b->error);
         if (!b->status) b->status = load_text(l, b, i, counter, b->ids + at, &count, &b->error);
         at += count;
         b->starts[i + 1] = at;
@@ -241,7 +270,12 @@ sns_status sns_loader_next(sns_loader *l, const sns_batch **batch, sns_error *er
 }
 
 static bool allocate(sns_loader *l) {
-    size_t B = l->o.piece, S = l->o.augment.image_px;
+    size_t B = l->o.piece, S = l->o.augment.image_px, scratch = S * S * 3;
+    l->floats = 3 * S * S;
+    if (l->o.sound.mel) {
+        l->floats = l->o.sound.frames * sns_log_mel_config_of(l->o.sound.mel)->mels;
+        scratch = sns_sound_augment_scratch(&l->o.sound) * sizeof(float);
+    }
     l->order = calloc(l->o.batch, sizeof *l->order);
     bool ok = l->order != NULL;
     if (l->o.stream) {
@@ -250,7 +284,7 @@ static bool allocate(sns_loader *l) {
     }
     for (size_t i = 0; i < DEPTH; i++) {
         sns_batch *b = &l->slot[i];
-        b->pixels = sns_aligned_alloc(B * 3 * S * S * sizeof(float));
+        b->pixels = sns_aligned_alloc(B * l->floats * sizeof(float));
         b->ids = calloc(B * l->o.context, sizeof *b->ids);
         b->starts = calloc(B + 1, sizeof *b->starts);
         b->sample = calloc(B, sizeof *b->sample);
@@ -261,7 +295,7 @@ static bool allocate(sns_loader *l) {
         ok = ok && b->pairs;
     }
     for (size_t i = 0; i < l->thread_count; i++) {
-        l->scratch[i] = malloc(S * S * 3);
+        l->scratch[i] = malloc(scratch);
         ok = ok && l->scratch[i];
     }
     return ok;

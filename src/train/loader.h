@@ -8,13 +8,14 @@
 #define SNS_TRAIN_LOADER_H
 #include "train/augment.h"
 #include "train/dataset.h"
+#include "train/sound_augment.h"
 #include "train/stream.h"
 #include <sensus/tokenizer.h>
 
 /* A batch or a piece of one, n = count, ready for the towers. Texts are packed: text i is
  * ids[starts[i] ... starts[i+1]). */
 typedef struct sns_batch {
-    float *pixels;         /* [n, 3, S, S] */
+    float *pixels;         /* [n, 3, S, S]; of sounds [n, frames, mels] */
     uint32_t *ids;         /* [starts[n]], at most n * context */
     size_t *starts;        /* [n + 1] */
     uint32_t *sample;      /* [n]; not of a stream */
@@ -38,6 +39,7 @@ typedef struct sns_loader_options {
     bool squash;              /* of a stream: whole pictures, squeezed */
     const sns_tokenizer *tokenizer;
     sns_augment augment;
+    sns_sound_augment sound; /* instead, when it has a mel: the samples are sounds */
     size_t batch, context, cache_px, threads, first_step;
     size_t first, places; /* this loader's places; places 0: all */
     size_t piece;         /* places at a time; 0: all of them */

@@ -81,6 +81,10 @@ sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn,
     return r;
 }
 
+void sns_pair_reader_want_sounds(sns_pair_reader *r, size_t rate_hz) {
+    r->d->sound_rate_hz = rate_hz;
+}
+
 static void close_shard(sns_pair_reader *r) {
     sns_bytes_free(r->bytes);
     free(r->path);
@@ -150,7 +154,7 @@ static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *e
 static sns_status add_member(sns_pair_reader *r, sns_error *err) {
     sns_tar_entry e = {r->member.name, r->member.data, r->member.size};
     sns_status s = sns_shard_add(&r->shard, &e, err);
-    if (sns_shard_is_picture(e.name)) {
+    if (r->shard.draft.sample.bytes == r->member.data) {
         free(r->picture);
         r->picture = r->member.data;
     } else {

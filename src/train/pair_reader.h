@@ -4,7 +4,7 @@
 #include "train/dataset.h"
 #include <stdatomic.h>
 
-/* A sample on its own: the picture as it is stored, and its captions. */
+/* A sample on its own: the picture or sound as it is stored, and its captions. */
 typedef struct sns_pair {
     unsigned char *bytes; /* [size] */
     size_t size;
@@ -31,6 +31,8 @@ typedef struct sns_pair_reader sns_pair_reader;
 /* stop: see sns_bytes_open. warn is told of every sample that is left out. NULL: no memory. */
 sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn, void *user);
 void sns_pair_reader_free(sns_pair_reader *r);
+/* Of a sample with a picture and a sound the sound counts from now on. */
+void sns_pair_reader_want_sounds(sns_pair_reader *r, size_t rate_hz);
 /* Go to the start of a shard: a file or "pipe:COMMAND". Errors: those of sns_bytes_open. */
 sns_status sns_pair_reader_open(sns_pair_reader *r, const char *name, sns_error *err);
 /* The same for a shard in memory. */

@@ -10,10 +10,11 @@ typedef struct check {
     const sns_dataset *d;
     const sns_tokenizer *tok;
     const sns_augment *plain;
+    const sns_sound_augment *sound; /* when it has a mel: the samples are sounds */
     size_t cache_px, E;
     sns_tape *tape;
-    float *pixels;         /* [batch, 3, S, S] */
-    uint8_t *scratch;      /* [S, S, 3] */
+    float *pixels;         /* [batch], each as the image tower takes it */
+    void *scratch;         /* [S, S, 3] bytes; of sounds, a window's floats */
     uint32_t *ids;         /* [batch * context] */
     size_t *starts;        /* [batch + 1] */
     float *images, *texts; /* [N, E] */
@@ -27,21 +28,33 @@ static size_t english_caption(const sns_dataset *d, const sns_sample *s) {
     return s->first_caption;
 }
 
+/* Sample i into out. */
+static sns_status load_input(const check *c, size_t i, float *out, sns_error *err) {
+    const sns_sample *p = sns_dataset_sample(c->d, i);
+    uint8_t *square = p->square;
+    int16_t *sound = p->sound;
+    uint32_t side = p->side, count = p->sound_count;
+    sns_status s = SNS_OK;
+    if (c->sound->mel) {
+        if (!sound) s = sns_dataset_decode_sound(c->d, i, &sound, &count, err);
+        if (!s) s = sns_sound_augment_run(c->sound, NULL, sound, count, c->scratch, out, err);
+    } else {
+        if (!square) s = sns_dataset_decode(c->d, i, c->cache_px, &square, &side, err);
+        if (!s) s = sns_augment_run(c->plain, NULL, false, square, side, c->scratch, out, err);
+    }
+    if (!p->square) free(square);
+    if (!p->sound) free(sound);
+    return s;
+}
+
 static sns_status load(check *c, size_t first, size_t n, sns_error *err) {
-    size_t S = c->plain->image_px, at = 0;
+    size_t floats = sns_clip_input_floats(&c->m->config), at = 0;
     c->starts[0] = 0;
     for (size_t i = 0; i < n; i++) {
         const sns_sample *p = sns_dataset_sample(c->d, first + i);
         const sns_caption *caption = sns_dataset_caption(c->d, english_caption(c->d, p));
-        uint8_t *square = p->square;
-        uint32_t side = p->side;
         size_t count = 0;
-        sns_status s = SNS_OK;
-        if (!square) s = sns_dataset_decode(c->d, first + i, c->cache_px, &square, &side, err);
-        if (!s)
-            s = sns_augment_run(c->plain, NULL, false, square, side, c->scratch,
-                                c->pixels + i * 3 * S * S, err);
-        if (!p->square) free(square);
+        sns_status s = load_input(c, first + i, c->pixels + i * floats, err);
         if (!s)
             s = sns_tokenizer_encode(c->tok, sns_dataset_text(c->d, caption->text), caption->size,
                                      c->m->config.context, c->ids + at, &count, err);
@@ -53,7 +66,8 @@ static sns_status load(check *c, size_t first, size_t n, sns_error *err) {
 }
 
 static sns_status encode(check *c, size_t first, size_t n, sns_error *err) {
-    size_t S = c->plain->image_px, dim[4] = {n, 3, S, S};
+    sns_input in = sns_clip_input(&c->m->config);
+    size_t dim[4] = {n, in.channels, in.rows, in.cols};
     sns_tape_reset(c->tape);
     sns_tensor *x = sns_tape_wrap(c->tape, c->pixels, NULL, 4, dim);
     x = sns_l2_normalize(c->tape, sns_clip_image_features(c->tape, c->m, x));
@@ -86,10 +100,11 @@ static sns_status rank(const check *c, size_t N, size_t hits[3], sns_error *err)
 }
 
 static bool allocate(check *c, size_t N, size_t batch) {
-    size_t S = c->plain->image_px;
+    size_t S = c->plain->image_px, scratch = S * S * 3;
+    if (c->sound->mel) scratch = sns_sound_augment_scratch(c->sound) * sizeof(float);
     c->tape = sns_tape_new(sns_kernels_get(), false);
-    c->pixels = sns_aligned_alloc(batch * 3 * S * S * sizeof(float));
-    c->scratch = malloc(S * S * 3);
+    c->pixels = sns_aligned_alloc(batch * sns_clip_input_floats(&c->m->config) * sizeof(float));
+    c->scratch = malloc(scratch);
     c->ids = calloc(batch * c->m->config.context, sizeof *c->ids);
     c->starts = calloc(batch + 1, sizeof *c->starts);
     c->images = sns_aligned_alloc(N * c->E * sizeof(float));
@@ -98,11 +113,16 @@ static bool allocate(check *c, size_t N, size_t batch) {
 }
 
 sns_status sns_retrieval_check(const sns_clip *m, const sns_dataset *d, const sns_tokenizer *tok,
-                               const sns_augment *plain, size_t cache_px, size_t batch,
-                               double recall[3], sns_error *err) {
+                               const sns_augment *plain, const sns_sound_augment *sound,
+                               size_t cache_px, size_t batch, double recall[3], sns_error *err) {
     size_t N = sns_dataset_count(d), hits[3] = {0};
-    check c = {
-        .m = m, .d = d, .tok = tok, .plain = plain, .cache_px = cache_px, .E = m->config.embed};
+    check c = {.m = m,
+               .d = d,
+               .tok = tok,
+               .plain = plain,
+               .sound = sound,
+               .cache_px = cache_px,
+               .E = m->config.embed};
     sns_status s = SNS_OK;
     if (!allocate(&c, N, batch)) s = sns_fail(err, SNS_NOMEM, "no memory for held-out data");
     for (size_t i = 0; i < N && !s; i += batch) {

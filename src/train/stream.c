@@ -179,6 +179,7 @@ sns_status sns_stream_new(const sns_stream_options *o, sns_stream **out, sns_err
         s->order = calloc(s->names.count, sizeof *s->order);
         s->taken = calloc(s->taken_size, sizeof *s->taken);
         s->reader = sns_pair_reader_new(&s->stopped, tell, s);
+        if (s->reader) sns_pair_reader_want_sounds(s->reader, o->sound_rate_hz);
         if (!s->order || !s->taken || !s->reader)
             st = sns_fail(err, SNS_NOMEM, "no memory for a stream of %zu shards", s->names.count);
     }

@@ -19,6 +19,7 @@ typedef struct sns_stream_options {
     size_t window;       /* samples; at least 1 */
     size_t window_bytes; /* it is full with so many bytes, too */
     size_t batch, spares;
+    size_t sound_rate_hz; /* not 0: the samples are sounds */
     uint64_t seed;
     size_t rank, ranks;         /* of several readers, each gets other shards; 0, 1 */
     const char *langs;          /* "en=0.4,de=0.1": these get the first numbers; NULL: none */

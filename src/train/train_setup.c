@@ -6,6 +6,7 @@
 #include "prep/tokenizer_copy.h"
 #include "train/fine_tune.h"
 #include "train/sampler.h"
+#include "train/sound_setup.h"
 #include "train/teacher.h"
 #include "train/train_stream.h"
 #include <errno.h>
@@ -18,6 +19,14 @@ void sns_train_defaults(sns_train_options *o) {
     *o = (sns_train_options){.val_every = 500,
                              .resnet_width = 64,
                              .resnet_layers = "3,4,6,3",
+                             .mels = 64,
+                             .window_seconds = 1.92,
+                             .cnn_width = 24,
+                             .cnn_layers = "1,1,1,1",
+                             .sound_speed = 0.1,
+                             .sound_gain_db = 6,
+                             .sound_noise = 0.3,
+                             .sound_mask = 0.15,
                              .image_px = 64,
                              .patch_px = 8,
                              .vision = {192, 6, 3},
@@ -50,6 +59,22 @@ void sns_train_defaults(sns_train_options *o) {
                              .dtype = "F16"};
 }
 
+static sns_status check_sound_options(const sns_train_options *o, sns_error *err) {
+    if ((int)o->sound_tower < SNS_SOUND_NONE || o->sound_tower > SNS_SOUND_CNN ||
+        (int)o->spectrogram < SNS_SPECTROGRAM_WHISPER || o->spectrogram > SNS_SPECTROGRAM_KALDI)
+        return sns_fail(err, SNS_ARG, "audio tower %d of spectrogram %d is not known",
+                        (int)o->sound_tower, (int)o->spectrogram);
+    if (!(o->window_seconds >= 0.1 && o->window_seconds <= 60))
+        return sns_fail(err, SNS_ARG, "windows of %g seconds: must be 0.1 to 60",
+                        o->window_seconds);
+    if (!(o->sound_speed >= 0 && o->sound_speed <= 0.5) ||
+        !(o->sound_gain_db >= 0 && o->sound_gain_db <= 60) ||
+        !(o->sound_noise >= 0 && o->sound_noise <= 1) ||
+        !(o->sound_mask >= 0 && o->sound_mask <= 0.9))
+        return sns_fail(err, SNS_ARG, "a change of speed, gain, noise or mask is out of range");
+    return SNS_OK;
+}
+
 static sns_status check_options(const sns_train_options *o, sns_error *err) {
     if (!o->data_count) return sns_fail(err, SNS_ARG, "no training data given");
     if (!o->out_dir || !*o->out_dir) return sns_fail(err, SNS_ARG, "no output folder given");
@@ -66,8 +91,13 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
         return sns_fail(err, SNS_ARG, "beta1 and beta2 must be in [0, 1)");
     if (!(o->layer_decay > 0 && o->layer_decay <= 1))
         return sns_fail(err, SNS_ARG, "layer decay %g: must be in (0, 1]", o->layer_decay);
-    if (o->lock_image && !o->init_dir)
-        return sns_fail(err, SNS_ARG, "a locked image tower needs a model to start from");
+    if ((o->lock_image || o->lock_text) && !o->init_dir)
+        return sns_fail(err, SNS_ARG, "a locked %s tower needs a model to start from",
+                        o->lock_image ? "image" : "text");
+    if (o->lock_image && o->lock_text)
+        return sns_fail(err, SNS_ARG, "both towers are locked: nothing is left to learn");
+    sns_status sound = check_sound_options(o, err);
+    if (sound) return sound;
     if (!(o->distill_affinity >= 0 && o->distill_affinity <= 1e6) ||
         !(o->distill_features >= 0 && o->distill_features <= 1e6))
         return sns_fail(err, SNS_ARG, "a weight of distillation is out of range");
@@ -149,6 +179,7 @@ static void set_loss(sns_run *r) {
 static sns_status set_geometry(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
     const char *dir = o->init_dir ? o->init_dir : o->config_dir;
+    bool stored = false; /* the image or audio tower's sizes are dir's */
     size_t vocab = sns_tokenizer_vocab_size(r->tokenizer);
     if (dir) {
         sns_status st = sns_clip_config_read(dir, &r->config, err);
@@ -157,6 +188,7 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
             return sns_fail(err, SNS_SHAPE,
                             "the tokenizer in %s has %zu tokens, the model in %s %zu",
                             r->tokenizer_dir, vocab, dir, r->config.vocab);
+        stored = !o->sound_tower || sns_clip_hears(&r->config);
     } else {
         r->config = (sns_clip_config){.vision = tower(&o->vision),
                                       .text = tower(&o->text),
@@ -168,14 +200,17 @@ static sns_status set_geometry(sns_run *r, sns_error *err) {
                                       .logit_scale_init = logf(1 / 0.07f)};
     }
     sns_status s = dir ? SNS_OK : set_towers(r, err);
+    if (!s && !stored && o->sound_tower) s = sns_run_set_sound(r, err);
     if (s) return s;
     set_loss(r);
     r->config.start_id = sns_tokenizer_start_id(r->tokenizer);
     r->config.end_id = sns_tokenizer_end_id(r->tokenizer);
     if ((s = sns_clip_config_check(&r->config, err))) return s;
-    if (r->config.vision_kind == SNS_VISION_RESNET && o->patch_drop > 0)
-        return sns_fail(err, SNS_ARG, "patch drop %g: a ResNet has no patches to leave out",
-                        o->patch_drop);
+    bool resnet = r->config.vision_kind == SNS_VISION_RESNET;
+    if ((resnet || r->config.vision_kind == SNS_VISION_SOUND_CNN) && o->patch_drop > 0)
+        return sns_fail(err, SNS_ARG, "patch drop %g: a %s has no patches to leave out",
+                        o->patch_drop, resnet ? "ResNet" : "CNN");
+    if (sns_clip_hears(&r->config)) return sns_run_open_mel(r, stored ? dir : NULL, err);
     sns_preprocess_default(&r->preprocess, r->config.image_px);
     if (dir) s = sns_preprocess_read(dir, r->config.image_px, &r->preprocess, err);
     if (r->o.squash) r->preprocess.resize_both = true;
@@ -248,11 +283,18 @@ static int tick(void *user, size_t done, size_t total) {
     return o->progress ? o->progress(o->user, &p) : 0;
 }
 
+/* Pictures, or sounds for a model that hears. */
+static sns_status open_set(const sns_run *r, const char *const *sources, size_t n,
+                           sns_dataset **out, sns_error *err) {
+    size_t rate_hz = r->mel_tables ? r->mel.rate_hz : 0;
+    return sns_dataset_open_sounds(sources, n, rate_hz, r->o.warn, r->o.user, out, err);
+}
+
 /* The held-out data, always in memory. */
 static sns_status read_val(sns_run *r, sns_error *err) {
     const sns_train_options *o = &r->o;
     if (!o->val) return SNS_OK;
-    sns_status s = sns_dataset_open(&o->val, 1, o->warn, o->user, &r->val, err);
+    sns_status s = open_set(r, &o->val, 1, &r->val, err);
     if (s) return s;
     sns_dataset_set_squash(r->val, r->preprocess.resize_both);
     return sns_dataset_decode_all(r->val, r->config.image_px, (o->cache_mb << 20) / 8, NULL, NULL,
@@ -265,7 +307,7 @@ static sns_status read_data(sns_run *r, sns_error *err) {
         sns_status s = sns_run_open_stream(r, err);
         return s ? s : read_val(r, err);
     }
-    sns_status s = sns_dataset_open(o->data, o->data_count, o->warn, o->user, &r->data, err);
+    sns_status s = open_set(r, o->data, o->data_count, &r->data, err);
     if (s) return s;
     if (sns_dataset_count(r->data) < o->batch)
         return sns_fail(err, SNS_ARG, "a batch of %zu is larger than the data: %zu samples",
@@ -299,12 +341,18 @@ static sns_status count_steps(sns_run *r, sns_error *err) {
 }
 
 /* Ends the geometry: towers that are not the default. */
-static void name_towers(const sns_clip_config *c, char *out, size_t size) {
+static void name_towers(const sns_clip_config *c, sns_log_mel_kind kind, char *out, size_t size) {
     int n = 0;
     out[0] = 0;
     if (c->vision_kind == SNS_VISION_RESNET)
         n = snprintf(out, size, " resnet %zu,%zu,%zu,%zu", c->stages[0], c->stages[1], c->stages[2],
                      c->stages[3]);
+    if (c->vision_kind == SNS_VISION_SOUND_CNN)
+        n = snprintf(out, size, " cnn %zu,%zu,%zu,%zu", c->stages[0], c->stages[1], c->stages[2],
+                     c->stages[3]);
+    if (sns_clip_hears(c))
+        n += snprintf(out + n, size - (size_t)n, " sound %zux%zu%s", c->frames, c->mels,
+                      kind == SNS_LOG_MEL_KALDI ? "k" : "");
     if (c->text_kind == SNS_TEXT_CBOW) snprintf(out + n, size - (size_t)n, " cbow");
 }
 
@@ -322,7 +370,7 @@ static void name_loss(const sns_train_options *o, char *out, size_t size) {
 static void set_identity(sns_run *r) {
     const sns_clip_config *c = &r->config;
     char towers[64], loss[32];
-    name_towers(c, towers, sizeof towers);
+    name_towers(c, r->mel.kind, towers, sizeof towers);
     name_loss(&r->o, loss, sizeof loss);
     sns_train_state *t = &r->state;
     t->seed = r->o.seed;
@@ -393,6 +441,7 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
                                         .crop_aspect = o->crop_aspect,
                                         .grayscale = o->grayscale,
                                         .jitter = o->jitter},
+                            .sound = r->sound,
                             .batch = o->batch,
                             .context = r->config.context,
                             .cache_px = o->cache_px,
@@ -485,8 +534,12 @@ static sns_status open_all(sns_run *r, sns_error *err) {
 }
 
 sns_status sns_run_open(sns_run *r, const sns_train_options *o, sns_error *err) {
-    *r = (sns_run){
-        .o = *o, .world = {0, 1}, .k = sns_kernels_get(), .recall = {-1, -1, -1}, .lock_fd = -1};
+    *r = (sns_run){.o = *o,
+                   .world = {0, 1},
+                   .k = sns_kernels_get(),
+                   .recall = {-1, -1, -1},
+                   .lock_fd = -1,
+                   .locked = -1};
     sns_status s = sns_world_open(&r->world, err);
     if (s) return s;
     if (r->world.rank) r->o.progress = NULL;
@@ -509,6 +562,7 @@ void sns_run_close(sns_run *r) {
     sns_aligned_free(r->features.dtexts);
     sns_clip_free(r->clip);
     sns_clip_free(r->averaged);
+    sns_log_mel_free(r->mel_tables);
     sns_aligned_free(r->grads);
     free(r->norm_scratch);
     sns_aligned_free(r->state.params);
@@ -533,7 +587,9 @@ sns_status sns_run_write_model(sns_run *r, sns_error *err) {
     if (!dir) return sns_fail(err, SNS_NOMEM, "no memory for a path");
     sns_status s = sns_make_dirs(dir, err);
     if (!s) s = sns_tokenizer_copy(r->tokenizer_dir, dir, err);
-    if (!s) s = sns_preprocess_write(dir, &r->preprocess, err);
+    if (!s)
+        s = r->mel_tables ? sns_log_mel_write(dir, &r->mel, r->config.frames, err)
+                          : sns_preprocess_write(dir, &r->preprocess, err);
     if (!s) s = sns_clip_save(dir, &r->config, &r->layout, sns_run_weights(r), r->o.dtype, err);
     free(dir);
     return s;

@@ -7,6 +7,7 @@
 #include "train/loader.h"
 #include "train/objective.h"
 #include "train/schedule.h"
+#include "train/sound_augment.h"
 #include "train/train_log.h"
 #include "train/world.h"
 #include <sensus/train.h>
@@ -28,7 +29,10 @@ typedef struct sns_run {
     sns_tokenizer *tokenizer;
     const char *tokenizer_dir;
     sns_clip_config config;
-    sns_preprocess preprocess;
+    sns_preprocess preprocess; /* of a model that sees */
+    sns_log_mel_config mel;    /* of one that hears */
+    sns_log_mel *mel_tables;   /* NULL: it sees */
+    sns_sound_augment sound;   /* with these tables */
     sns_layout layout;
     sns_layout extra; /* what learns beside the model, after layout.total in the blocks; borrowed */
     sns_teacher *teacher;      /* NULL: none */
@@ -48,7 +52,8 @@ typedef struct sns_run {
     void *pieces;          /* the loader */
     sns_tape *tape;        /* records the towers */
     sns_tape *look_tape;   /* features only, while a batch goes through in pieces */
-    sns_tape *locked_tape; /* the image tower's when it does not learn; else NULL */
+    sns_tape *locked_tape; /* of the tower that does not learn; NULL: both do */
+    int locked;            /* that tower: 0 images, 1 texts; -1: none */
     sns_tape *loss_tape;   /* from features to the loss */
     sns_features features;
     sns_train_log *log;

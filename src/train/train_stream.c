@@ -28,6 +28,7 @@ sns_status sns_run_open_stream(sns_run *r, sns_error *err) {
                             .window_bytes = (o->cache_mb ? o->cache_mb : 1) << 20,
                             .batch = sns_run_places(r),
                             .spares = SNS_LOADER_SPARES,
+                            .sound_rate_hz = r->mel_tables ? r->mel.rate_hz : 0,
                             .seed = o->seed,
                             .rank = r->world.rank,
                             .ranks = r->world.size,

@@ -54,7 +54,7 @@ static sns_status measure(sns_run *r, sns_error *err) {
     sns_augment plain = {.image_px = r->config.image_px, .crop_scale = 1, .crop_aspect = 1};
     memcpy(plain.mean, r->preprocess.mean, sizeof plain.mean);
     memcpy(plain.std, r->preprocess.std, sizeof plain.std);
-    sns_status s = sns_retrieval_check(r->averaged, r->val, r->tokenizer, &plain,
+    sns_status s = sns_retrieval_check(r->averaged, r->val, r->tokenizer, &plain, &r->sound,
                                        r->config.image_px, r->o.micro_batch, r->recall, err);
     if (s) return s;
     return sns_train_log_recall(r->log, r->state.step, r->recall, sns_dataset_count(r->val), err);

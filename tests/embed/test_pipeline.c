@@ -72,7 +72,8 @@ static sns_status encode(void *user, size_t lane, const float *in, size_t n, flo
 }
 
 static sns_encoder encoder_of(encoder_log *log) {
-    return (sns_encoder){log, 2, 12, 2, prepare, encode};
+    return (sns_encoder){
+        .user = log, .target_px = 2, .pixels = 12, .dim = 2, .prepare = prepare, .encode = encode};
 }
 
 typedef struct receiver {

@@ -83,6 +83,12 @@ def config():
     yield b"\0" + json.dumps({"text_config_dict": hf["text_config"], "vision_config_dict": {}}).encode()
     siglip = {**hf["text_config"], "pad_token_id": 1, "projection_size": 64, "hidden_act": "gelu_pytorch_tanh"}
     yield b"\0" + json.dumps({**hf, "model_type": "siglip", "text_config": siglip}).encode()
+    shape = {"max_length": 32, "num_mel_bins": 16}
+    text = {**tower, "vocab_size": 60, "max_position_embeddings": 9, "bos_token_id": 3, "eos_token_id": 4}
+    for audio in ({**tower, **shape, "model_type": "vit", "patch_size": 8},
+                  {**shape, "model_type": "cnn", "hidden_size": 4, "depths": [1, 2]}):
+        yield b"\0" + json.dumps({"model_type": "sensus-sound", "projection_dim": 8, "audio_config": audio,
+                                  "text_config": text}).encode()
     yield b"\1" + json.dumps({"model_cfg": {
         "embed_dim": 32, "quick_gelu": True,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8, "mlp_ratio": 4.5},
@@ -176,6 +182,25 @@ def video():
                                    f"{d}/{name}"])
             if done.returncode == 0:
                 yield pathlib.Path(d, name).read_bytes()
+
+
+def sound():
+    tone = b"".join(struct.pack("<h", 8000 * (1 - 2 * (i // 9 % 2))) for i in range(400))
+
+    def wav(code, channels, rate, bits, data):
+        fmt = struct.pack("<HHIIHH", code, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+        return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" +
+                struct.pack("<I", len(data)) + data)
+
+    yield wav(1, 1, 16000, 16, tone)
+    yield wav(1, 2, 8000, 24, tone[:600])
+    yield wav(3, 1, 44100, 32, struct.pack("<40f", *[i / 40 for i in range(40)]))
+    yield wav(7, 8, 48000, 8, tone)
+    yield b".snd" + struct.pack(">5I", 24, 0xffffffff, 3, 8000, 1) + tone
+    yield json.dumps({"feature_extractor_type": "WhisperFeatureExtractor", "sampling_rate": 16000, "feature_size": 64,
+                      "n_fft": 400, "hop_length": 160, "max_length": 96, "win_length": 400}).encode()
+    yield json.dumps({"feature_extractor_type": "ASTFeatureExtractor", "num_mel_bins": 64, "mean": -4.2, "std": 4.5,
+                      "n_fft": 512, "win_length": 400}).encode()
 
 
 def suite():

@@ -95,7 +95,9 @@ static void writes_sets_that_are_read_again(void **state) {
                      strength);
             sns_eval_set set;
             const sns_eval_options reading = {0};
-            assert_int_equal(sns_eval_set_read(in_folder(name), &reading, &set, &err), SNS_OK);
+            assert_int_equal(
+                sns_eval_set_read(in_folder(name), SNS_EVAL_PICTURES, &reading, &set, &err),
+                SNS_OK);
             assert_int_equal(set.picture_count, 3);
             assert_string_equal(set.pictures[1].label, "cat");
             assert_string_equal(set.pictures[2].label, "dog");
@@ -203,9 +205,9 @@ static void leaves_out_what_it_cannot_read(void **state) {
     assert_int_equal(lines_of("out-bad/jpeg-1/manifest.jsonl"), 2);
     sns_eval_set set;
     const sns_eval_options reading = {0};
-    assert_int_equal(
-        sns_eval_set_read(in_folder("out-bad/jpeg-1/manifest.jsonl"), &reading, &set, &err),
-        SNS_OK);
+    assert_int_equal(sns_eval_set_read(in_folder("out-bad/jpeg-1/manifest.jsonl"),
+                                       SNS_EVAL_PICTURES, &reading, &set, &err),
+                     SNS_OK);
     assert_string_equal(set.pictures[0].label, "a \"b\"");
     assert_null(set.pictures[1].label);
     assert_int_equal(set.caption_count, 3);

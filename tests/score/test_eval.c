@@ -50,7 +50,7 @@ static int tear_down(void **state) {
 static sns_status read_set(const char *path, const sns_eval_options *o, sns_eval_set *set) {
     sns_error err = {0};
     static const sns_eval_options none;
-    sns_status s = sns_eval_set_read(path, o ? o : &none, set, &err);
+    sns_status s = sns_eval_set_read(path, SNS_EVAL_PICTURES, o ? o : &none, set, &err);
     if (s) assert_non_null(strstr(err.message, path));
     return s;
 }

@@ -1,5 +1,6 @@
-/* test_towers.c - ResNet and CBOW: vectors, gradients and running averages equal a plain PyTorch's
- * (tests/goldens/make_towers.py); runs of every pair of towers learn, resume and ignore threads. */
+/* test_towers.c - ResNet and CBOW, and towers that hear: vectors, gradients and running averages
+ * equal a plain PyTorch's (tests/goldens/make_towers.py, make_sound.py); runs of every pair of
+ * towers learn, resume and ignore threads. */
 #include "../embed/parity.h"
 #include "toy.h"
 #include "train/contrastive_loss.h"
@@ -101,6 +102,11 @@ static void golden(void **state) {
     snprintf(dir, sizeof dir, "%s", tool_source("goldens"));
     parity_check(dir, "towers");
     compare_gradients(dir, "towers");
+    static const char *const sound[] = {"sound/vit", "sound/cnn"};
+    for (size_t i = 0; i < 2; i++) {
+        parity_check(dir, sound[i]);
+        compare_gradients(dir, sound[i]);
+    }
 }
 
 /* What sensus writes it reads again, to the bit. */
@@ -121,15 +127,34 @@ static void round_trip(const char *dir, const char *name) {
     close_world(&w);
 }
 
+static void make_models(const char *name, const char *dir) {
+    char script[4096];
+    snprintf(script, sizeof script, "%s", tool_source(name));
+    const char *const argv[] = {"nice", "-n", "5", TOOL_PYTHON, script, "make", dir, NULL};
+    assert_true(tool_run(argv));
+}
+
+static void random_models_that_hear(void **state) {
+    (void)state;
+    static const char *const names[] = {"vit", "cnn", "cnn-f16"};
+    if (!parity_has_torch()) skip();
+    char *dir = tool_tmpdir();
+    make_models("goldens/make_sound.py", dir);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        parity_check(dir, names[i]);
+        round_trip(dir, names[i]);
+        compare_gradients(dir, names[i]);
+    }
+    tool_remove(dir);
+}
+
 static void random_models(void **state) {
     (void)state;
     static const char *const names[] = {"resnet-cbow", "resnet-wide", "resnet-transformer",
                                         "resnet-f16", "vit-cbow"};
     if (!parity_has_torch()) skip();
-    char script[4096], *dir = tool_tmpdir();
-    snprintf(script, sizeof script, "%s", tool_source("goldens/make_towers.py"));
-    const char *const argv[] = {"nice", "-n", "5", TOOL_PYTHON, script, "make", dir, NULL};
-    assert_true(tool_run(argv));
+    char *dir = tool_tmpdir();
+    make_models("goldens/make_towers.py", dir);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         parity_check(dir, names[i]);
         round_trip(dir, names[i]);
@@ -369,6 +394,7 @@ int main(void) {
         cmocka_unit_test(killed_runs_end_the_same), /* first: forks before OpenMP has threads */
         cmocka_unit_test(golden),
         cmocka_unit_test(random_models),
+        cmocka_unit_test(random_models_that_hear),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(checkpointing_changes_no_bit),
         cmocka_unit_test(inference_memory_does_not_grow),

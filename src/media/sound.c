@@ -1,0 +1,231 @@
+/* sound.c - any recording to mono samples at one rate.
+ *
+ *     bytes -> av_input (container, decoder, limits) -> swresample (mix, resample) -> f32 [count]
+ *
+ * A stream may change its rate or channels on its way; the resampler is then emptied and made
+ * anew. Limits are on what was decoded, never on what a header announces, which may be anything. */
+#include "base/error.h"
+#include "media/av_input.h"
+#include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
+#include <libswresample/swresample.h>
+#include <math.h>
+#include <sensus/sound.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_RATE_HZ = 16000,
+    MIN_RATE_HZ = 1000,
+    MAX_RATE_HZ = 192000,
+    MAX_SOURCE_RATE_HZ = 1 << 20,
+    MAX_CHANNELS = 64,
+    TAIL = 4096 /* samples asked for at a time when the resampler is emptied */
+};
+static const double default_max_seconds = 3600;
+
+typedef struct reading {
+    const char *name;
+    sns_sound *out;
+    size_t rate_hz, capacity, most; /* most: samples that are allowed, or kept */
+    bool cut, full;
+    SwrContext *swr;
+    int in_rate, in_format; /* what swr was made for */
+    AVChannelLayout in_layout;
+} reading;
+
+static sns_status no_memory(const reading *r, sns_error *err) {
+    return sns_fail(err, SNS_NOMEM, "%s: no memory for its sound", r->name);
+}
+
+/* Room for n more samples. */
+static sns_status reserve(reading *r, size_t n, sns_error *err) {
+    size_t need = r->out->count + n;
+    if (need <= r->capacity) return SNS_OK;
+    size_t capacity = r->capacity ? r->capacity : 1 << 14;
+    while (capacity < need) capacity *= 2;
+    float *samples = realloc(r->out->samples, capacity * sizeof *samples);
+    if (!samples) return no_memory(r, err);
+    r->out->samples = samples;
+    r->capacity = capacity;
+    return SNS_OK;
+}
+
+/* What the resampler gives for n samples of a frame, or (data NULL) has left. */
+static sns_status convert(reading *r, const uint8_t **data, int n, int room, int *got,
+                          sns_error *err) {
+    sns_status s = reserve(r, (size_t)room, err);
+    if (s) return s;
+    uint8_t *to = (uint8_t *)(r->out->samples + r->out->count);
+    *got = swr_convert(r->swr, &to, room, data, n);
+    if (*got < 0) return sns_fail(err, SNS_FORMAT, "%s: its sound can't be resampled", r->name);
+    r->out->count += (size_t)*got;
+    if (r->out->count <= r->most) return SNS_OK;
+    if (!r->cut)
+        return sns_fail(err, SNS_LIMIT, "%s: more than %.4g seconds of sound", r->name,
+                        (double)r->most / (double)r->rate_hz);
+    r->out->count = r->most;
+    r->full = true;
+    return SNS_OK;
+}
+
+static sns_status drain(reading *r, sns_error *err) {
+    sns_status s = SNS_OK;
+    for (int got = 1; r->swr && !s && got && !r->full;) s = convert(r, NULL, 0, TAIL, &got, err);
+    swr_free(&r->swr);
+    av_channel_layout_uninit(&r->in_layout);
+    return s;
+}
+
+static bool fits(const reading *r, const AVFrame *f) {
+    return r->swr && r->in_rate == f->sample_rate && r->in_format == f->format &&
+           !av_channel_layout_compare(&r->in_layout, &f->ch_layout);
+}
+
+/* A resampler for frames like this one. Channels in no stated order are taken to be in the usual
+ * one. */
+static sns_status start(reading *r, const AVFrame *f, sns_error *err) {
+    AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
+    int channels = f->ch_layout.nb_channels, code = -1;
+    if (f->sample_rate < 1 || f->sample_rate > MAX_SOURCE_RATE_HZ || channels < 1 ||
+        channels > MAX_CHANNELS)
+        return sns_fail(err, SNS_UNSUPPORTED, "%s: %d channels at %d Hz", r->name, channels,
+                        f->sample_rate);
+    AVChannelLayout layout = {0};
+    if (f->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&layout, channels);
+    else if (av_channel_layout_copy(&layout, &f->ch_layout) < 0)
+        return no_memory(r, err);
+    if (layout.order != AV_CHANNEL_ORDER_UNSPEC)
+        code = swr_alloc_set_opts2(&r->swr, &mono, AV_SAMPLE_FMT_FLT, (int)r->rate_hz, &layout,
+                                   (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
+    av_channel_layout_uninit(&layout);
+    if (code >= 0) code = swr_init(r->swr);
+    if (code == AVERROR(ENOMEM) || av_channel_layout_copy(&r->in_layout, &f->ch_layout) < 0)
+        return no_memory(r, err);
+    if (code < 0)
+        return sns_fail(err, SNS_UNSUPPORTED, "%s: its %d channels can't be mixed into one",
+                        r->name, channels);
+    r->in_rate = f->sample_rate;
+    r->in_format = f->format;
+    return SNS_OK;
+}
+
+static sns_status take(reading *r, const AVFrame *f, sns_error *err) {
+    sns_status s = SNS_OK;
+    int got;
+    if (!fits(r, f)) {
+        if ((s = drain(r, err)) || r->full || (s = start(r, f, err))) return s;
+    }
+    int room = swr_get_out_samples(r->swr, f->nb_samples);
+    if (room < 0) return sns_fail(err, SNS_FORMAT, "%s: its sound can't be resampled", r->name);
+    return convert(r, (const uint8_t **)(uintptr_t)f->extended_data, f->nb_samples, room + 1, &got,
+                   err);
+}
+
+/* Samples as players take them: within -1 ... 1. */
+static sns_status finish(reading *r, sns_error *err) {
+    sns_sound *o = r->out;
+    if (!o->count)
+        return sns_fail(err, SNS_FORMAT, "%s: %s", r->name,
+                        o->damaged ? "none of its sound can be decoded"
+                                   : "there is no sound in it, or next to none");
+    for (size_t i = 0; i < o->count; i++) {
+        float x = o->samples[i];
+        if (!isfinite(x))
+            return sns_fail(err, SNS_FORMAT, "%s: sample %zu is not a number", r->name, i);
+        o->samples[i] = x < -1 ? -1 : x > 1 ? 1 : x;
+    }
+    float *fitted = realloc(o->samples, o->count * sizeof *fitted);
+    if (fitted) o->samples = fitted;
+    return SNS_OK;
+}
+
+static sns_status read_all(reading *r, sns_av_input *in, sns_error *err) {
+    AVFrame *f;
+    sns_status s = SNS_OK;
+    while (!s && !r->full && !(s = sns_av_next(in, &f, err)) && f) s = take(r, f, err);
+    if (!s) s = drain(r, err);
+    r->out->damaged = in->damaged;
+    swr_free(&r->swr);
+    av_channel_layout_uninit(&r->in_layout);
+    return s ? s : finish(r, err);
+}
+
+static sns_status read_sound(const void *bytes, size_t size, const char *name,
+                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
+    static const sns_sound_options defaults = {0};
+    const sns_sound_options *o = options ? options : &defaults;
+    size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
+    double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+    *out = (sns_sound){.rate_hz = rate};
+    if (rate < MIN_RATE_HZ || rate > MAX_RATE_HZ || !(seconds <= 1e6))
+        return sns_fail(err, SNS_ARG, "%s: sound at %zu Hz of up to %g seconds can't be asked for",
+                        name, rate, seconds);
+    const sns_av_options av = {.cancel = o->cancel};
+    sns_av_input *in;
+    sns_status s = bytes ? sns_av_open_memory(bytes, size, name, AVMEDIA_TYPE_AUDIO, &av, &in, err)
+                         : sns_av_open(name, AVMEDIA_TYPE_AUDIO, &av, &in, err);
+    if (s) return s;
+    size_t most = (size_t)(seconds * (double)rate);
+    reading r = {
+        .name = name, .out = out, .rate_hz = rate, .most = most ? most : 1, .cut = o->cut != 0};
+    s = read_all(&r, in, err);
+    sns_av_close(in);
+    if (s) sns_sound_free(out);
+    return s;
+}
+
+sns_status sns_sound_load(const char *path, const sns_sound_options *options, sns_sound *out,
+                          sns_error *err) {
+    return read_sound(NULL, 0, path, options, out, err);
+}
+
+sns_status sns_sound_decode(const void *bytes, size_t size, const char *name,
+                            const sns_sound_options *options, sns_sound *out, sns_error *err) {
+    return read_sound(bytes ? bytes : "", bytes ? size : 0, name, options, out, err);
+}
+
+void sns_sound_free(sns_sound *sound) {
+    if (!sound) return;
+    free(sound->samples);
+    *sound = (sns_sound){0};
+}
+
+/* ---- writing ---- */
+
+static uint8_t *put(uint8_t *at, uint32_t value, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> 8 * i);
+    return at + bytes;
+}
+
+static uint8_t *put_tag(uint8_t *at, const char *tag) {
+    memcpy(at, tag, 4);
+    return at + 4;
+}
+
+sns_status sns_sound_encode_wav(const sns_sound *sound, uint8_t **bytes, size_t *size,
+                                sns_error *err) {
+    enum { HEADER = 44, PCM = 1 };
+    *bytes = NULL;
+    if (!sound->count) return sns_fail(err, SNS_ARG, "an empty sound can't be written");
+    if (sound->count > (1u << 30) - HEADER || sound->rate_hz > UINT32_MAX / 2)
+        return sns_fail(err, SNS_LIMIT, "%zu samples are too many for a WAV file", sound->count);
+    uint32_t data = (uint32_t)sound->count * 2, rate = (uint32_t)sound->rate_hz;
+    uint8_t *out = malloc(HEADER + data), *at = out;
+    if (!out) return sns_fail(err, SNS_NOMEM, "no memory for %zu samples", sound->count);
+    at = put(put_tag(at, "RIFF"), HEADER - 8 + data, 4);
+    at = put(put_tag(put_tag(at, "WAVE"), "fmt "), 16, 4);
+    at = put(put(at, PCM, 2), 1, 2);
+    at = put(put(at, rate, 4), rate * 2, 4);
+    at = put(put(at, 2, 2), 16, 2);
+    at = put(put_tag(at, "data"), data, 4);
+    for (size_t i = 0; i < sound->count; i++) {
+        float x = sound->samples[i];
+        x = x < -1 ? -1 : x > 1 ? 1 : x;
+        at = put(at, (uint32_t)(int32_t)lrintf(x * 32767), 2);
+    }
+    *bytes = out;
+    *size = HEADER + data;
+    return SNS_OK;
+}

@@ -1,0 +1,11 @@
+/* sound_kind.h - what tells a recording by its name or its first bytes. */
+#ifndef SNS_MEDIA_SOUND_KIND_H
+#define SNS_MEDIA_SOUND_KIND_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Does the name end like a recording's: .wav, .ogg, .flac ...? */
+bool sns_is_sound_name(const char *name);
+/* "wav", "ogg", "flac" or "mp3" by the bytes; NULL: something else. */
+const char *sns_sound_ending(const void *bytes, size_t size);
+#endif

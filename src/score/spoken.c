@@ -1,0 +1,148 @@
+/* spoken.c - recordings as queries for pictures, through a space that two models share.
+ *
+ * The recordings' vectors come from a model that hears, the pictures' from one that sees; neither
+ * has met the other's medium. They meet because both have the same text tower (ImageBind, Girdhar
+ * et al. 2023: modalities bound to one anchor are bound to each other). */
+#include "base/error.h"
+#include "score/eval_set.h"
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two models are of one space when they agree on texts; narrow weights may round. */
+static const double SAME_TEXT = 0.98;
+
+static sns_status check_space(const sns_model *hears, const sns_model *sees, sns_error *err) {
+    static const char *const texts[] = {"a dog", "two red houses under a tree"};
+    enum { N = 2 };
+    size_t E = sns_model_dim(hears);
+    if (!sns_model_sound_rate_hz(hears) || sns_model_sound_rate_hz(sees))
+        return sns_fail(err, SNS_SHAPE, "one model must hear and the other see");
+    if (sns_model_dim(sees) != E)
+        return sns_fail(err, SNS_MISMATCH, "vectors of %zu and of %zu numbers are of two spaces", E,
+                        sns_model_dim(sees));
+    float *v = malloc(2 * N * E * sizeof *v);
+    if (!v) return sns_fail(err, SNS_NOMEM, "no memory for vectors");
+    sns_status s = sns_eval_encode_texts(hears, texts, N, NULL, v, err);
+    if (!s) s = sns_eval_encode_texts(sees, texts, N, NULL, v + N * E, err);
+    for (size_t i = 0; i < N && !s; i++) {
+        double cosine = 0;
+        for (size_t c = 0; c < E; c++) cosine += (double)v[i * E + c] * v[(N + i) * E + c];
+        if (!(cosine > SAME_TEXT))
+            s = sns_fail(err, SNS_MISMATCH,
+                         "the models are of two spaces: their vectors of \"%s\" have a cosine of "
+                         "%.3f",
+                         texts[i], cosine);
+    }
+    free(v);
+    return s;
+}
+
+/* The pictures that the recordings' lines name, each once. */
+static sns_status name_pictures(const sns_eval_set *sounds, sns_eval_set *pictures,
+                                sns_error *err) {
+    sns_status s = SNS_OK;
+    *pictures = (sns_eval_set){0};
+    for (size_t i = 0; i < sounds->picture_count && !s; i++)
+        if (sounds->pictures[i].image)
+            s = sns_eval_set_add_picture(pictures, sounds->pictures[i].image, NULL, err);
+    return s ? s : sns_eval_set_join(pictures, err);
+}
+
+static bool is_asked(const sns_eval_picture *sound, const char *language) {
+    return sound->image && (!language || (sound->lang && !strcmp(sound->lang, language)));
+}
+
+/* Recordings that are not asked about leave the set before anything is encoded. */
+static void keep_asked(sns_eval_set *sounds, const char *language) {
+    size_t kept = 0;
+    for (size_t i = 0; i < sounds->picture_count; i++) {
+        sns_eval_picture p = sounds->pictures[i];
+        if (is_asked(&p, language)) {
+            sounds->pictures[kept++] = p;
+            continue;
+        }
+        sns_eval_picture_free(&p);
+    }
+    sounds->picture_count = kept;
+    for (size_t i = 0; i < sounds->caption_count; i++) {
+        free(sounds->captions[i].language);
+        free(sounds->captions[i].text);
+    }
+    sounds->caption_count = 0;
+}
+
+/* Which picture each recording speaks of; those whose picture cannot be read have none. */
+static sns_status relate(const sns_eval_set *sounds, const sns_eval_set *pictures,
+                         sns_relation *out, sns_error *err) {
+    size_t S = sounds->picture_count, P = pictures->picture_count, n = 0;
+    const char **paths = malloc((P + 1) * sizeof *paths);
+    uint32_t *place = malloc((P + 1) * sizeof *place);
+    sns_pair *pairs = malloc((S + 1) * sizeof *pairs);
+    sns_eval_names names = {0};
+    sns_status s = paths && place && pairs
+                       ? SNS_OK
+                       : sns_fail(err, SNS_NOMEM, "no memory for %zu recordings", S);
+    for (size_t i = 0; i < P && !s; i++) paths[i] = pictures->pictures[i].path;
+    if (!s) s = sns_eval_names_new(paths, P, &names, err);
+    for (size_t i = 0; i < P && !s; i++) place[sns_eval_names_find(&names, paths[i])] = (uint32_t)i;
+    for (size_t i = 0; i < S && !s; i++) {
+        uint32_t name = sns_eval_names_find(&names, sounds->pictures[i].image);
+        if (name != SNS_EVAL_NONE) pairs[n++] = (sns_pair){(uint32_t)i, place[name]};
+    }
+    if (!s) s = sns_relation_new(pairs, n, S, out, err);
+    sns_eval_names_free(&names);
+    free(pairs);
+    free(place);
+    free(paths);
+    return s;
+}
+
+typedef struct both {
+    sns_eval_set sounds, pictures;
+    float *sound_vectors, *picture_vectors;
+} both;
+
+static sns_status measure(const both *b, size_t E, sns_spoken *out, sns_error *err) {
+    sns_relation of_sounds = {0}, of_pictures = {0};
+    size_t S = b->sounds.picture_count, P = b->pictures.picture_count;
+    sns_status s = relate(&b->sounds, &b->pictures, &of_sounds, err);
+    if (!s) s = sns_relation_turn(&of_sounds, P, &of_pictures, err);
+    if (!s)
+        s = sns_eval_side(b->sound_vectors, b->picture_vectors, P, E, &of_sounds,
+                          &out->sound_to_image, err);
+    if (!s)
+        s = sns_eval_side(b->picture_vectors, b->sound_vectors, S, E, &of_pictures,
+                          &out->image_to_sound, err);
+    out->sounds = S;
+    out->images = P;
+    out->skipped = b->sounds.skipped + b->pictures.skipped;
+    sns_relation_free(&of_sounds);
+    sns_relation_free(&of_pictures);
+    return s;
+}
+
+sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees, const char *manifest,
+                           const char *language, const sns_eval_options *options,
+                           sns_spoken *result, sns_error *err) {
+    static const sns_eval_options none;
+    both b = {0};
+    if (!options) options = &none;
+    *result = (sns_spoken){0};
+    sns_status s = check_space(hears, sees, err);
+    if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_SOUNDS, options, &b.sounds, err);
+    if (s) return s;
+    s = name_pictures(&b.sounds, &b.pictures, err);
+    keep_asked(&b.sounds, language);
+    if (!s && (!b.sounds.picture_count || !b.pictures.picture_count))
+        s = sns_fail(err, SNS_MISSING, "%s: no line names a recording%s%s and a picture", manifest,
+                     language ? " in " : "", language ? language : "");
+    if (!s) s = sns_eval_set_encode(&b.sounds, hears, options, &b.sound_vectors, err);
+    if (!s) s = sns_eval_set_encode(&b.pictures, sees, options, &b.picture_vectors, err);
+    if (!s) s = measure(&b, sns_model_dim(hears), result, err);
+    free(b.sound_vectors);
+    free(b.picture_vectors);
+    sns_eval_set_free(&b.sounds);
+    sns_eval_set_free(&b.pictures);
+    return s;
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# test_sound.sh SENSUS GOLDENS PYTHON - models that hear, by the real program: from recordings to shards, a run, vectors,
+# measures.
+set -u
+here=$(dirname "$0")
+sensus=$(realpath "$1")
+goldens=$(realpath "$2")
+python=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset SENSUS_MODEL SENSUS_CATALOG
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+. "$here/expect.sh"
+
+# Eight tones of half a second, in two folders that are their classes, and manifests of them.
+"$python" - "$work" <<'PY'
+import json, math, os, struct, sys, wave
+root = sys.argv[1]
+rows = []
+for kind, names in (("low", (200, 260, 330, 420)), ("high", (1500, 1900, 2400, 3000))):
+    for part, hz in enumerate(names):
+        folder = os.path.join(root, "train" if part < 3 else "test", kind)
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, f"{hz}.wav")
+        with wave.open(path, "wb") as w:
+            w.setnchannels(2), w.setsampwidth(2), w.setframerate(11025)
+            x = [int(9000 * math.sin(2 * math.pi * hz * i / 11025)) for i in range(5512)]
+            w.writeframes(b"".join(struct.pack("<hh", v, v) for v in x))
+        rows.append({"audio": path, "image": "none.png", "lang": "en", "concept": str(hz), "label": kind,
+                     "captions": {"en": [f"a {kind} tone", f"{kind} {hz}"]}})
+with open(os.path.join(root, "all.jsonl"), "w") as f:
+    f.writelines(json.dumps(r) + "\n" for r in rows)
+with open(os.path.join(root, "sounds.jsonl"), "w") as f:
+    f.writelines(json.dumps({k: v for k, v in r.items() if k != "image"}) + "\n" for r in rows)
+with open(os.path.join(root, "texts.txt"), "w") as f:
+    f.writelines(c + "\n" for r in rows for c in r["captions"]["en"])
+PY
+
+vit=$goldens/sound/vit
+one=$work/train/low/200.wav
+expect 0 model info "$vit"
+out_has "audio tower"
+out_has "16000 Hz, windows of 0.12 s"
+expect 0 embed -m "$vit" "$one" "$one"
+[ "$(sort -u "$out" | wc -l)" = 1 ] || fail "two vectors of one file"
+expect 1 embed -m "$vit" "$one" "$goldens/media/palette.png"
+err_has "palette.png"
+[ "$(wc -l <"$out")" = 1 ] || fail "the good file's vector is missing"
+
+expect 0 tokenizer train "$work/texts.txt" -o "$work/vocabulary" --vocab 520
+expect 0 data build --out "$work/shard-{}.tar" "$work/sounds.jsonl"
+tar tf "$work/shard-000000.tar" | grep -q '000000000\.wav' || fail "no recording in the shard"
+
+train="train --tokenizer $work/vocabulary --steps 3 --batch 4 --text-width 16 --text-layers 1 --text-heads 2 --embed 16 --mels 32"
+expect 0 $train --data "$work/shard-000000.tar" --sound cnn --cnn-width 4 --cnn-layers 1,1 --window 0.5 --out "$work/cnn"
+out_has "8 samples"
+expect 0 $train --data "$work/all.jsonl" --sound vit --vision-width 16 --vision-layers 1 --vision-heads 2 \
+    --spectrogram kaldi --out "$work/vit"
+expect 0 model info "$work/vit/model"
+out_has "Kaldi's"
+expect 0 $train --data "$work/all.jsonl" --init "$work/cnn/model" --lock-text --out "$work/on"
+expect 1 $train --data "$work/all.jsonl" --sound cnn --lock-text --out "$work/no"
+err_has "locked text tower needs a model"
+expect 1 $train --data "$work/all.jsonl" --sound cnn --cnn-layers 9,x --out "$work/no"
+err_has "9,x"
+
+m=$work/cnn/model
+expect 0 embed -m "$m" --text "a low tone" -o "$work/text.npy"
+expect 0 classify -m "$m" --labels low,high "$one"
+expect 0 eval retrieval -m "$m" --manifest "$work/all.jsonl"
+out_has "8 sounds"
+out_has "sound to text"
+expect 0 eval retrieval -m "$m" --manifest "$work/all.jsonl" --json
+out_has '"sounds":true'
+expect 0 eval zero-shot -m "$m" --manifest "$work/test" -t "a {} tone"
+out_has "zero-shot: 2 sounds, 2 classes"
+expect 0 eval probe -m "$m" --train "$work/train" --test "$work/test"
+out_has "6 training sounds, 2 test sounds"
+
+expect 2 eval spoken --manifest "$work/all.jsonl"
+expect 1 eval spoken -m "$m" --pictures-model "$m" --manifest "$work/all.jsonl"
+err_has "one model must hear and the other see"
+expect 1 eval spoken -m "$m" --pictures-model "$goldens/clip" --manifest "$work/all.jsonl"
+
+expect 0 model quantize "$m" --type bf16 -o "$work/bf16"
+expect 0 embed -m "$work/bf16" "$one"
+
+[ $failures = 0 ] || echo "$failures failures" >&2
+[ $failures = 0 ]

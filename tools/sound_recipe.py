@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""Write manifests of spoken words with their texts: what a model that hears learns from and is measured with.
+
+    sound_recipe.py OUT [--digits recordings.tar.gz] [--speech N] [--seed N]
+
+  train.jsonl          {"audio", "captions": {"en": [...], "fr": [...]}, "concept", "lang"}
+  concepts.jsonl       Tux Paint's recordings of concepts that no line of train.jsonl names; their speakers are known
+  speakers.jsonl       KTuberling's recordings: other speakers, words of which some were learned
+  spoken.jsonl         of concepts.jsonl: each recording beside the picture that it speaks of
+  digits-train.jsonl   spoken digits with labels, of four speakers, which are in train.jsonl too
+  digits-test.jsonl    of the two other speakers
+  SOURCES.md           where all of it is from, and under which licence
+
+Sources: Tux Paint's spoken descriptions of its stamps (GPL-2), KTuberling's words (GPL-2+; held out), KLettres' letters and
+syllables (GPL-2+), the Free Spoken Digit Dataset (CC-BY-SA 4.0, --digits), and espeak-ng's voices reading the texts of
+train.jsonl (--speech lines of them), which are never tested with. A source that is not installed is left out, and said so.
+A concept is an English sentence; a tenth of them are held out, by hash, in every language and from the synthetic speech too.
+"""
+import argparse
+import collections
+import glob
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import xml.etree.ElementTree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "recipe"))
+from tuxpaint_manifest import language, read_captions, stamps  # noqa: E402
+
+DIGITS = "zero one two three four five six seven eight nine".split()
+TEST_SPEAKERS = ("theo", "yweweler")
+HELD_OUT = 0.1
+THEMES = ("robot_workshop_", "butterflies_", "pizzeria_", "egypt_", "moon_", "xmas_", "tv_")
+WORDS = {"palmtree": "palm tree", "fallingstar": "falling star", "fireengine": "fire engine", "sphynx": "sphinx",
+         "brocolli": "broccoli", "ufo": "flying saucer", "spectacles": "glasses"}
+VARIANTS = ["", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5"]
+ENGLISH = ["en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-029"]
+LICENCES = {
+    "Tux Paint": "GPL-2 (Debian package tuxpaint-stamps-default); recordings by the project's translators",
+    "KTuberling": "GPL-2+ (Debian package ktuberling-data); only measured with",
+    "KLettres": "GPL-2+ (Debian package klettres-data)",
+    "Free Spoken Digit Dataset": "CC-BY-SA 4.0, Jackson et al.; weights learned from it name it",
+    "espeak-ng": "synthetic, by a GPL-3 program that reads texts of the above; never tested with",
+}
+
+
+def fraction(seed, text):
+    return int.from_bytes(hashlib.sha256(f"{seed}|{text}".encode()).digest()[:8], "big") / 2 ** 64
+
+
+def concept_of(sentence):
+    """Articles and dots do not make another concept."""
+    words = sentence.lower().strip(" .!").split()
+    return " ".join(w for w in words if w not in ("a", "an", "the", "some"))
+
+
+# ---- sources ----
+
+def tux_paint(root):
+    """A line for each spoken description, with the stamp's picture."""
+    for picture, text in stamps(root):
+        captions = read_captions(text)
+        if "en" not in captions:
+            continue
+        stem = os.path.splitext(picture)[0]
+        for path in sorted(glob.glob(glob.escape(stem) + "_desc*.ogg")):
+            code = os.path.basename(path)[len(os.path.basename(stem)) + len("_desc"):-len(".ogg")].strip("_") or "en"
+            lang = language(code)
+            if lang not in captions:
+                continue
+            yield {"audio": path, "image": picture, "lang": lang, "concept": concept_of(captions["en"][0]),
+                   "captions": {k: captions[k] for k in sorted({lang, "en"})}}
+
+
+def ktuberling(root):
+    for theme in sorted(glob.glob(os.path.join(root, "*.soundtheme"))):
+        lang = language(os.path.basename(theme)[:-len(".soundtheme")])
+        if "@" in lang:
+            continue  # another spelling of what is there already
+        for sound in xml.etree.ElementTree.parse(theme).iter("sound"):
+            name, path = sound.get("name"), os.path.join(root, sound.get("file"))
+            if "tux" in name or not os.path.exists(path):
+                continue
+            for prefix in THEMES:
+                name = name[len(prefix):] if name.startswith(prefix) else name
+            name = name.rstrip("0123456789")
+            name = WORDS.get(name, name).replace("_", " ")
+            yield {"audio": path, "lang": lang, "concept": name, "captions": {"en": [name]}}
+
+
+def klettres(root):
+    for page in sorted(glob.glob(os.path.join(root, "*", "sounds.xml"))):
+        try:
+            tree = xml.etree.ElementTree.parse(page)
+        except xml.etree.ElementTree.ParseError:
+            continue
+        lang = language(os.path.basename(os.path.dirname(page)))
+        for sound in tree.iter("sound"):
+            path, name = os.path.join(root, sound.get("file") or ""), (sound.get("name") or "").lower()
+            if name and os.path.isfile(path):
+                yield {"audio": path, "lang": lang, "concept": f"{lang}:{name}", "captions": {lang: [name]}}
+
+
+def digits(archive, out):
+    """Unpacked below OUT; (is it a test speaker's, line)."""
+    folder = os.path.join(out, "digits")
+    with tarfile.open(archive) as tar:
+        names = sorted(m.name for m in tar if m.isfile() and m.name.endswith(".wav"))
+        if not os.path.isdir(folder):
+            tar.extractall(folder + ".part", members=[m for m in tar if m.isfile() and m.name in names])
+            os.rename(folder + ".part", folder)
+    for name in names:
+        digit, speaker, _ = os.path.basename(name).split("_")
+        word = DIGITS[int(digit)]
+        yield speaker in TEST_SPEAKERS, {"audio": os.path.join(os.path.abspath(folder), name), "lang": "en", "label": word,
+                                         "concept": f"digit {word}", "captions": {"en": [word, f"the number {word}", digit]}}
+
+
+# ---- synthetic speech ----
+
+def voices():
+    """Languages that espeak-ng speaks."""
+    table = subprocess.run(["espeak-ng", "--voices"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[1] for line in table.splitlines()[1:]}
+
+
+def speak(text, lang, path, r):
+    voice = (r.choice(ENGLISH) if lang == "en" else lang) + r.choice(VARIANTS)
+    command = ["espeak-ng", "-v", voice, "-s", str(r.randint(110, 210)), "-p", str(r.randint(15, 85)), "-a",
+               str(r.randint(60, 150)), "-w", path, "--", text]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0 and os.path.getsize(path) > 2000
+
+
+def synthetic(lines, count, out, seed):
+    """`count` readings of the lines' texts, all concepts alike, half of them English."""
+    spoken, r = voices(), random.Random(seed)
+    texts = collections.defaultdict(set)
+    for line in lines:
+        for lang, sentences in line["captions"].items():
+            if lang.lower() in spoken or lang == "en":
+                texts[line["concept"]].update((lang.lower(), s) for s in sentences)
+    folder = os.path.join(os.path.abspath(out), "speech")
+    os.makedirs(folder, exist_ok=True)
+    concepts, made = sorted(texts), 0
+    for i in range(count if concepts else 0):
+        if i % len(concepts) == 0:
+            r.shuffle(concepts)
+        concept = concepts[i % len(concepts)]
+        all_of_it = sorted(texts[concept])
+        english = [t for t in all_of_it if t[0] == "en"]
+        lang, text = r.choice(english if english and r.random() < 0.5 else all_of_it)
+        path = os.path.join(folder, f"{i:06}.wav")
+        if os.path.exists(path) or speak(text, lang, path, r):
+            made += 1
+            captions = {lang: [text]}
+            if english:
+                captions.setdefault("en", [t for _, t in english])
+            yield {"audio": path, "lang": lang, "concept": concept, "captions": captions}
+
+
+# ---- the whole ----
+
+def write(out, name, lines):
+    with open(os.path.join(out, name), "w", encoding="utf-8") as f:
+        for line in lines:
+            f.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print(f"{name}: {len(lines)} recordings of {len({x['concept'] for x in lines})} concepts in "
+          f"{len({x['lang'] for x in lines})} languages")
+
+
+def without(lines, *keys):
+    return [{k: v for k, v in line.items() if k not in keys} for line in lines]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out")
+    parser.add_argument("--stamps", default="/usr/share/tuxpaint/stamps")
+    parser.add_argument("--ktuberling", default="/usr/share/ktuberling/sounds")
+    parser.add_argument("--klettres", default="/usr/share/klettres")
+    parser.add_argument("--digits", help="the Free Spoken Digit Dataset's recordings, as .tar.gz")
+    parser.add_argument("--speech", type=int, default=6000, help="lines of synthetic speech; 0: none")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    used, train = [], []
+
+    stamps_spoken = list(tux_paint(args.stamps))
+    held = {x["concept"] for x in stamps_spoken if fraction(args.seed, x["concept"]) < HELD_OUT}
+    test = [x for x in stamps_spoken if x["concept"] in held]
+    train += without([x for x in stamps_spoken if x["concept"] not in held], "image")
+    others = list(ktuberling(args.ktuberling))
+    letters = list(klettres(args.klettres))
+    train += letters
+    for name, found in (("Tux Paint", stamps_spoken), ("KTuberling", others), ("KLettres", letters)):
+        if found:
+            used.append(name)
+        else:
+            print(f"{name}: not installed; left out", file=sys.stderr)
+    if args.digits:
+        used.append("Free Spoken Digit Dataset")
+        told = list(digits(args.digits, args.out))
+        write(args.out, "digits-train.jsonl", [x for is_test, x in told if not is_test])
+        write(args.out, "digits-test.jsonl", [x for is_test, x in told if is_test])
+        train += without([x for is_test, x in told if not is_test], "label")
+    if args.speech and shutil.which("espeak-ng"):
+        used.append("espeak-ng")
+        train += list(synthetic(train, args.speech, args.out, args.seed))
+    elif args.speech:
+        print("espeak-ng: not installed; left out", file=sys.stderr)
+    if not train:
+        sys.exit("nothing to learn from: tools/setup.sh sound installs the sources")
+    assert not {x["concept"] for x in train} & held
+    write(args.out, "train.jsonl", train)
+    write(args.out, "concepts.jsonl", without(test, "image"))
+    write(args.out, "spoken.jsonl", without(test, "captions"))
+    write(args.out, "speakers.jsonl", others)
+    with open(os.path.join(args.out, "SOURCES.md"), "w") as f:
+        f.write("# What a model learns from here, and is measured with\n\n")
+        f.writelines(f"- {name}: {LICENCES[name]}\n" for name in used)
+
+
+if __name__ == "__main__":
+    main()
