@@ -19,12 +19,13 @@ extern "C" {
 typedef struct sns_film sns_film; /* immutable; may be shared by threads */
 
 typedef struct sns_film_options {
-    double every;       /* seconds between samples while the picture changes; 0: 0.25 */
-    double from, until; /* the part to read; until 0: to the end */
-    size_t threads;     /* that decode; 0: one */
-    size_t batch;       /* samples encoded at once; 0: 32; at most 1024 */
-    size_t max_pixels;  /* video.h */
-    const int *cancel;  /* NULL, or a flag as in video.h */
+    double every;                   /* seconds between samples while the picture changes; 0: 0.25 */
+    double from, until;             /* the part to read; until 0: to the end */
+    size_t threads;                 /* that decode; 0: one */
+    size_t batch;                   /* samples encoded at once; 0: 32; at most 1024 */
+    size_t max_pixels;              /* video.h */
+    const int *cancel;              /* NULL, or a flag as in video.h */
+    const sns_isolation *isolation; /* where to decode (video.h); NULL: in this process */
     /* Seconds read so far, and in all (0: unknown); NULL ok. */
     void (*progress)(void *user, double seconds, double duration);
     void *user;
@@ -34,8 +35,9 @@ typedef struct sns_film_options {
  * each. At most batch pictures are held.
  *   cohort   relevance.h, of this model; borrowed until sns_film_free
  *   options  NULL: all defaults
- * Errors: those of sns_video_open and sns_video_next; SNS_FORMAT (no frame could be read),
- * SNS_LIMIT (more than half a million samples), SNS_SHAPE (no image tower), SNS_ARG, SNS_NOMEM. */
+ * Errors: those of sns_video_open and sns_video_next (of sns_worker_open, with an isolation);
+ * SNS_FORMAT (no frame could be read), SNS_LIMIT (more than half a million samples), SNS_SHAPE (no
+ * image tower), SNS_ARG, SNS_NOMEM. */
 SNS_API sns_status sns_film_read(const sns_model *model, const sns_classifier *cohort,
                                  const char *path, const sns_film_options *options, sns_film **out,
                                  sns_error *err);

@@ -96,6 +96,30 @@ SNS_API sns_status sns_shots_new(sns_video *video, const sns_sample_options *opt
 SNS_API sns_status sns_shots_next(sns_shots *shots, sns_sample *out, sns_error *err);
 SNS_API void sns_shots_free(sns_shots *shots); /* NULL ok */
 
+/* ---- decoding in a process of its own ---- */
+
+typedef struct sns_isolation
+    sns_isolation;                    /* a process that starts others; any thread may ask it */
+typedef struct sns_worker sns_worker; /* a process that decodes one film; one thread */
+
+/* Start the process that will start those that decode. Call it before this process has other
+ * threads (OpenMP's, those of a model): it forks. Errors: SNS_IO, SNS_NOMEM. */
+SNS_API sns_status sns_isolation_new(sns_isolation **out, sns_error *err);
+SNS_API void sns_isolation_free(sns_isolation *isolation); /* NULL ok; after its workers */
+
+/* sns_video_open and sns_shots_new in a process of its own: a decoder that crashes, hangs (more
+ * than twice the budget without a frame) or takes more than 4 GiB is SNS_FORMAT, of this film
+ * alone. */
+SNS_API sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
+                                   const sns_video_options *video,
+                                   const sns_sample_options *sampling, sns_worker **out,
+                                   sns_error *err);
+SNS_API sns_status sns_worker_next(sns_worker *worker, sns_sample *out, sns_error *err);
+SNS_API void sns_worker_free(sns_worker *worker); /* NULL ok */
+/* As sns_video_describe and sns_video_damaged have them. */
+SNS_API double sns_worker_duration(const sns_worker *worker);
+SNS_API size_t sns_worker_damaged(const sns_worker *worker);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,8 +14,9 @@ typedef struct reader {
     const char *path;
     const sns_model *model;
     sns_session *session;
-    sns_video *video;
+    sns_video *video; /* in this process, with its shots, or a worker */
     sns_shots *shots;
+    sns_worker *worker;
     float *pixels; /* [batch, 3 S S] */
     size_t batch, waiting, pixel_count;
     double duration;
@@ -66,34 +67,54 @@ static sns_status take(reader *r, const sns_sample *sample, sns_error *err) {
     return encode_waiting(r, err);
 }
 
+static sns_status next_sample(reader *r, sns_sample *sample, sns_error *err) {
+    return r->worker ? sns_worker_next(r->worker, sample, err)
+                     : sns_shots_next(r->shots, sample, err);
+}
+
 static sns_status read_all(reader *r, sns_error *err) {
-    const sns_film_options *o = r->options;
-    const sns_sample_options sampling = {
-        .every = o->every > 0 ? o->every : default_every, .from = o->from, .until = o->until};
     sns_sample sample;
-    sns_status s = sns_shots_new(r->video, &sampling, &r->shots, err);
-    while (!s && !(s = sns_shots_next(r->shots, &sample, err)) && sample.image.rgb)
-        s = take(r, &sample, err);
+    sns_status s;
+    while (!(s = next_sample(r, &sample, err)) && sample.image.rgb)
+        if ((s = take(r, &sample, err))) return s;
     if (!s) s = encode_waiting(r, err);
     if (s) return s;
-    r->film->damaged = sns_video_damaged(r->video);
+    r->film->damaged = r->worker ? sns_worker_damaged(r->worker) : sns_video_damaged(r->video);
     if (!r->film->count) return sns_fail(err, SNS_FORMAT, "%s: no frame can be read", r->path);
     return SNS_OK;
+}
+
+/* Open the film, here or in a process of its own; *duration: what it announces. */
+static sns_status open_film(reader *r, size_t side, double *duration, sns_error *err) {
+    const sns_film_options *o = r->options;
+    const sns_video_options video = {
+        .target_px = side, .max_pixels = o->max_pixels, .threads = o->threads, .cancel = o->cancel};
+    const sns_sample_options sampling = {
+        .every = o->every > 0 ? o->every : default_every, .from = o->from, .until = o->until};
+    sns_video_info info;
+    sns_status s;
+    if (o->isolation) {
+        s = sns_worker_open(o->isolation, r->path, &video, &sampling, &r->worker, err);
+        if (!s) *duration = sns_worker_duration(r->worker);
+        return s;
+    }
+    s = sns_video_open(r->path, &video, &r->video, err);
+    if (s) return s;
+    sns_video_describe(r->video, &info);
+    *duration = info.duration;
+    return sns_shots_new(r->video, &sampling, &r->shots, err);
 }
 
 static sns_status begin(reader *r, sns_error *err) {
     const sns_film_options *o = r->options;
     size_t side = sns_model_image_px(r->model);
+    double duration = 0;
     if (!side) return sns_fail(err, SNS_SHAPE, "the model has no image tower");
     if (o->batch > MOST_BATCH)
         return sns_fail(err, SNS_ARG, "a batch of %zu, more than %d", o->batch, MOST_BATCH);
-    const sns_video_options video = {
-        .target_px = side, .max_pixels = o->max_pixels, .threads = o->threads, .cancel = o->cancel};
-    sns_status s = sns_video_open(r->path, &video, &r->video, err);
+    sns_status s = open_film(r, side, &duration, err);
     if (s) return s;
-    sns_video_info info;
-    sns_video_describe(r->video, &info);
-    r->duration = o->until > 0 ? o->until : info.duration > 0 ? info.duration : 0;
+    r->duration = o->until > 0 ? o->until : duration > 0 ? duration : 0;
     r->batch = o->batch ? o->batch : DEFAULT_BATCH;
     r->pixel_count = 3 * side * side;
     r->pixels = malloc(r->batch * r->pixel_count * sizeof *r->pixels);
@@ -113,6 +134,7 @@ sns_status sns_film_read(const sns_model *model, const sns_classifier *cohort, c
     r.film->cohort = cohort;
     sns_status s = begin(&r, err);
     if (!s) s = read_all(&r, err);
+    sns_worker_free(r.worker);
     sns_shots_free(r.shots);
     sns_video_close(r.video);
     sns_session_free(r.session);

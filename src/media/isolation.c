@@ -1,0 +1,252 @@
+/* isolation.c - films are decoded in processes of their own.
+ *
+ *     asking process --(socket)--> server --fork--> worker: one film
+ *
+ * Decoders are large, and what they read is hostile. The server is forked while the asking process
+ * has no other threads, and does nothing but fork: a process with threads can't safely go on after
+ * its own fork, for locks that other threads held are never released in the child. For each film
+ * the asking side sends one end of a socket pair; a worker that ends without an answer has crashed,
+ * looped, or ran out of memory, and that is an error of its film alone. What a worker says is
+ * checked as if it came from the film. */
+#include "media/isolation.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { POLL_MS = 100 };
+static const size_t default_max_pixels = (size_t)64 << 20;
+
+struct sns_isolation {
+    int server; /* socket */
+    pid_t pid;
+};
+
+struct sns_worker {
+    char *path;
+    int fd;
+    const int *cancel;
+    size_t max_pixels;
+    sns_answer answer; /* the last one */
+    double duration;
+    sns_image image;
+    bool ended;
+};
+
+/* ---- the server ----------------------------------------------------------------------------- */
+
+/* A file descriptor that was sent along with a byte; -1: the other side is gone. */
+static int receive_fd(int from) {
+    char byte;
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {&byte, 1};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    ssize_t got;
+    do got = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(int))) return -1;
+    int fd;
+    memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+static bool send_fd(int to, int fd) {
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {"f", 1};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    return sendmsg(to, &m, MSG_NOSIGNAL) == 1;
+}
+
+static void serve(int from) {
+    struct sigaction reap = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* no one else's handlers */
+    sigaction(SIGCHLD, &reap, NULL);
+    signal(SIGINT, SIG_IGN); /* a terminal's interrupt is for the asking process */
+    for (int fd; (fd = receive_fd(from)) >= 0; close(fd)) {
+        if (fork()) continue;
+        close(from);
+        sns_decode_for(fd);
+        _exit(0);
+    }
+}
+
+sns_status sns_isolation_new(sns_isolation **out, sns_error *err) {
+    int pair[2];
+    *out = NULL;
+    sns_isolation *i = calloc(1, sizeof *i);
+    if (!i) return sns_fail(err, SNS_NOMEM, "no memory for a decoding process");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+        free(i);
+        return sns_fail_errno(err, SNS_IO, errno, "a decoding process");
+    }
+    i->pid = fork();
+    if (i->pid == 0) {
+        close(pair[0]);
+        serve(pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    i->server = pair[0];
+    if (i->pid < 0) {
+        int code = errno;
+        sns_isolation_free(i);
+        return sns_fail_errno(err, SNS_IO, code, "a decoding process");
+    }
+    *out = i;
+    return SNS_OK;
+}
+
+void sns_isolation_free(sns_isolation *i) {
+    if (!i) return;
+    close(i->server); /* at which the server ends */
+    if (i->pid > 0)
+        while (waitpid(i->pid, NULL, 0) < 0 && errno == EINTR) continue;
+    free(i);
+}
+
+/* ---- the asking side ------------------------------------------------------------------------ */
+
+static sns_status worker_gone(const sns_worker *w, sns_error *err) {
+    return sns_fail(err, SNS_FORMAT, "%s: its decoder crashed, hung or took too much memory",
+                    w->path);
+}
+
+/* sns_receive_all that looks at the caller's flag. */
+static sns_status receive(sns_worker *w, void *bytes, size_t n, sns_error *err) {
+    char *at = bytes;
+    while (n) {
+        struct pollfd p = {w->fd, POLLIN, 0};
+        if (w->cancel && *(const volatile int *)w->cancel)
+            return sns_fail(err, SNS_CANCELLED, "%s: cancelled", w->path);
+        if (poll(&p, 1, POLL_MS) <= 0) continue;
+        ssize_t got = recv(w->fd, at, n, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return worker_gone(w, err);
+        at += got;
+        n -= (size_t)got;
+    }
+    return SNS_OK;
+}
+
+static sns_status receive_answer(sns_worker *w, sns_error *err) {
+    sns_answer *a = &w->answer;
+    sns_status s = receive(w, a, sizeof *a, err);
+    if (s) return s;
+    a->sample.image.rgb = NULL;
+    a->err.message[sizeof a->err.message - 1] = 0;
+    if (a->err.code) return sns_fail(err, a->err.code, "%s", a->err.message);
+    return a->kind == SNS_ANSWER_OPEN || a->kind == SNS_ANSWER_SAMPLE || a->kind == SNS_ANSWER_END
+               ? SNS_OK
+               : worker_gone(w, err);
+}
+
+static sns_status receive_pixels(sns_worker *w, sns_error *err) {
+    size_t width = w->answer.sample.image.width_px, height = w->answer.sample.image.height_px;
+    if (!width || !height || width > w->max_pixels / height) return worker_gone(w, err);
+    if (w->image.width_px != width || w->image.height_px != height) {
+        sns_image_free(&w->image);
+        if (!(w->image.rgb = malloc(3 * width * height)))
+            return sns_fail(err, SNS_NOMEM, "%s: no memory for a frame", w->path);
+        w->image.width_px = width;
+        w->image.height_px = height;
+    }
+    return receive(w, w->image.rgb, 3 * width * height, err);
+}
+
+/* Start a worker and tell it what to do. */
+static sns_status ask(const sns_isolation *i, sns_worker *w, const sns_work *work, sns_error *err) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return sns_fail_errno(err, SNS_IO, errno, "%s: a decoding process", w->path);
+    w->fd = pair[0];
+    bool sent = send_fd(i->server, pair[1]);
+    close(pair[1]);
+    if (!sent || !sns_send_all(w->fd, work, sizeof *work) ||
+        !sns_send_all(w->fd, w->path, work->path_size))
+        return sns_fail(err, SNS_IO, "%s: no process to decode it", w->path);
+    return receive_answer(w, err);
+}
+
+sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
+                           const sns_video_options *video, const sns_sample_options *sampling,
+                           sns_worker **out, sns_error *err) {
+    sns_work work = {.path_size = strlen(path)};
+    *out = NULL;
+    if (video) work.video = *video;
+    if (sampling) work.sampling = *sampling;
+    sns_worker *w = calloc(1, sizeof *w);
+    if (!w || !(w->path = sns_strdup(path))) {
+        free(w);
+        return sns_fail(err, SNS_NOMEM, "%s: no memory", path);
+    }
+    w->fd = -1;
+    w->cancel = work.video.cancel;
+    w->max_pixels = work.video.max_pixels ? work.video.max_pixels : default_max_pixels;
+    sns_status s = ask(isolation, w, &work, err);
+    w->duration = w->answer.duration;
+    if (s)
+        sns_worker_free(w);
+    else
+        *out = w;
+    return s;
+}
+
+sns_status sns_worker_next(sns_worker *w, sns_sample *out, sns_error *err) {
+    *out = (sns_sample){0};
+    if (w->ended) return SNS_OK;
+    sns_status s = receive_answer(w, err);
+    if (!s && w->answer.kind == SNS_ANSWER_SAMPLE) s = receive_pixels(w, err);
+    w->ended = s || w->answer.kind == SNS_ANSWER_END;
+    if (w->ended) return s;
+    const sns_sample *sample = &w->answer.sample;
+    if (!(sample->start <= sample->seconds && sample->seconds < sample->end)) {
+        w->ended = true;
+        return worker_gone(w, err);
+    }
+    *out = *sample;
+    out->image = w->image;
+    return SNS_OK;
+}
+
+double sns_worker_duration(const sns_worker *w) {
+    return w->duration;
+}
+
+size_t sns_worker_damaged(const sns_worker *w) {
+    return w->answer.damaged;
+}
+
+void sns_worker_free(sns_worker *w) {
+    if (!w) return;
+    if (w->fd >= 0) close(w->fd); /* a worker that still writes ends by that */
+    sns_image_free(&w->image);
+    free(w->path);
+    free(w);
+}
