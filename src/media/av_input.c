@@ -6,6 +6,7 @@
  * be reached (av_source.c), probing, pixels, streams and time are capped, and a damaged packet
  * costs itself only. */
 #include "media/av_input.h"
+#include "media/av_calls.h"
 #include "base/error.h"
 #include "base/strbuf.h"
 #include <errno.h>
@@ -36,7 +37,7 @@ static const char containers[] =
 static pthread_once_t quiet_once = PTHREAD_ONCE_INIT;
 
 static void silence(void) {
-    av_log_set_level(AV_LOG_QUIET);
+    sns_av.av_log_set_level(AV_LOG_QUIET);
 }
 
 void sns_av_quiet(void) {
@@ -54,7 +55,7 @@ sns_status sns_av_fail(const sns_av_input *in, int averror, sns_status otherwise
     if (averror == AVERROR_PATCHWELCOME || averror == AVERROR(ENOSYS) ||
         averror == AVERROR_DECODER_NOT_FOUND)
         otherwise = SNS_UNSUPPORTED;
-    av_strerror(averror, reason, sizeof reason);
+    sns_av.av_strerror(averror, reason, sizeof reason);
     return sns_fail(err, otherwise, "%s: %s: %s", in->name, doing, reason);
 }
 
@@ -75,7 +76,7 @@ static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *ur
 static sns_status open_container(sns_av_input *in, sns_error *err) {
     if (in->source.size == 0) return sns_fail(err, SNS_FORMAT, "%s: an empty file", in->name);
     in->io = sns_av_source_context(&in->source);
-    AVFormatContext *f = in->format = avformat_alloc_context();
+    AVFormatContext *f = in->format = sns_av.avformat_alloc_context();
     AVDictionary *o = NULL;
     if (!in->io || !f) return sns_fail(err, SNS_NOMEM, "%s: no memory", in->name);
     f->pb = in->io;
@@ -85,23 +86,24 @@ static sns_status open_container(sns_av_input *in, sns_error *err) {
     f->max_analyze_duration = (int64_t)ANALYSE_SECONDS * AV_TIME_BASE;
     f->max_streams = MAX_STREAMS;
     f->max_index_size = MAX_INDEX_BYTES;
-    av_dict_set(&o, "format_whitelist", containers, 0);
-    av_dict_set(&o, "protocol_whitelist", "file", 0);
-    int code = avformat_open_input(&in->format, NULL, NULL, &o); /* frees the context if it fails */
-    av_dict_free(&o);
+    sns_av.av_dict_set(&o, "format_whitelist", containers, 0);
+    sns_av.av_dict_set(&o, "protocol_whitelist", "file", 0);
+    int code = sns_av.avformat_open_input(&in->format, NULL, NULL,
+                                          &o); /* frees the context if it fails */
+    sns_av.av_dict_free(&o);
     if (code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA)
         return in->source.late
                    ? sns_av_fail(in, code, SNS_FORMAT, "opening", err)
                    : sns_fail(err, SNS_FORMAT, "%s: no film or recording that is known, or damaged",
                               in->name);
-    if (code >= 0) code = avformat_find_stream_info(in->format, NULL);
+    if (code >= 0) code = sns_av.avformat_find_stream_info(in->format, NULL);
     return code < 0 ? sns_av_fail(in, code, SNS_FORMAT, "opening", err) : SNS_OK;
 }
 
 /* The best stream of the kind, but no cover; all others are dropped. */
 static sns_status choose_stream(sns_av_input *in, enum AVMediaType kind, sns_error *err) {
     AVFormatContext *f = in->format;
-    int best = av_find_best_stream(f, kind, -1, -1, NULL, 0);
+    int best = sns_av.av_find_best_stream(f, kind, -1, -1, NULL, 0);
     const int still = AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS;
     if (best >= 0 && f->streams[best]->disposition & still) {
         best = -1;
@@ -131,7 +133,8 @@ static void find_origin(sns_av_input *in) {
             continue;
         if (s->start_time == AV_NOPTS_VALUE || s->disposition & AV_DISPOSITION_ATTACHED_PIC)
             continue;
-        if (found && av_compare_ts(s->start_time, s->time_base, in->origin, in->origin_base) >= 0)
+        if (found &&
+            sns_av.av_compare_ts(s->start_time, s->time_base, in->origin, in->origin_base) >= 0)
             continue;
         found = true;
         in->origin = s->start_time;
@@ -142,23 +145,23 @@ static void find_origin(sns_av_input *in) {
 
 static sns_status open_decoder(sns_av_input *in, const sns_av_options *o, sns_error *err) {
     const AVCodecParameters *p = in->stream->codecpar;
-    const AVCodec *codec = avcodec_find_decoder(p->codec_id);
+    const AVCodec *codec = sns_av.avcodec_find_decoder(p->codec_id);
     int64_t max = o->max_pixels ? (int64_t)o->max_pixels : default_max_pixels;
     if (!codec)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: no decoder for %s", in->name,
-                        avcodec_get_name(p->codec_id));
+                        sns_av.avcodec_get_name(p->codec_id));
     if ((int64_t)p->width * p->height > max)
         return sns_fail(err, SNS_LIMIT, "%s: %d x %d pixels, more than the limit of %lld", in->name,
                         p->width, p->height, (long long)max);
-    AVCodecContext *d = in->decoder = avcodec_alloc_context3(codec);
-    in->packet = av_packet_alloc();
-    in->frame = av_frame_alloc();
+    AVCodecContext *d = in->decoder = sns_av.avcodec_alloc_context3(codec);
+    in->packet = sns_av.av_packet_alloc();
+    in->frame = sns_av.av_frame_alloc();
     if (!d || !in->packet || !in->frame) return sns_fail(err, SNS_NOMEM, "%s: no memory", in->name);
-    int code = avcodec_parameters_to_context(d, p);
+    int code = sns_av.avcodec_parameters_to_context(d, p);
     d->pkt_timebase = in->stream->time_base;
     d->thread_count = o->threads > 0 ? o->threads : 1;
     d->max_pixels = max;
-    if (code >= 0) code = avcodec_open2(d, codec, NULL);
+    if (code >= 0) code = sns_av.avcodec_open2(d, codec, NULL);
     return code < 0 ? sns_av_fail(in, code, SNS_FORMAT, "its decoder", err) : SNS_OK;
 }
 
@@ -180,13 +183,15 @@ static sns_status open_named(const char *name, const void *bytes, size_t size,
                              sns_av_input **out, sns_error *err) {
     static const sns_av_options defaults = {0};
     *out = NULL;
+    sns_status s = sns_av_start(err);
+    if (s) return s;
     sns_av_input *in = calloc(1, sizeof *in);
     if (!in || !(in->name = sns_strdup(name))) {
         free(in);
         return sns_fail(err, SNS_NOMEM, "%s: no memory", name);
     }
     in->source = (sns_av_source){.fd = -1, .bytes = bytes, .size = (int64_t)size};
-    sns_status s = bytes ? SNS_OK : sns_av_source_file(name, &in->source, err);
+    if (!bytes) s = sns_av_source_file(name, &in->source, err);
     if (!s) s = open_all(in, kind, options ? options : &defaults, err);
     if (s)
         sns_av_close(in);
@@ -208,10 +213,10 @@ sns_status sns_av_open_memory(const void *bytes, size_t size, const char *name,
 
 void sns_av_close(sns_av_input *in) {
     if (!in) return;
-    avcodec_free_context(&in->decoder);
-    av_frame_free(&in->frame);
-    av_packet_free(&in->packet);
-    avformat_close_input(&in->format);
+    sns_av.avcodec_free_context(&in->decoder);
+    sns_av.av_frame_free(&in->frame);
+    sns_av.av_packet_free(&in->packet);
+    sns_av.avformat_close_input(&in->format);
     sns_av_source_close(&in->source, &in->io);
     free(in->name);
     free(in);
@@ -222,12 +227,12 @@ void sns_av_close(sns_av_input *in) {
 /* Read the next packet of the stream. Returns FFmpeg's code, AVERROR_EOF at the end. */
 static int read_packet(sns_av_input *in) {
     int code;
-    av_packet_unref(in->packet);
+    sns_av.av_packet_unref(in->packet);
     for (int failures = 0;;) {
-        code = av_read_frame(in->format, in->packet);
+        code = sns_av.av_read_frame(in->format, in->packet);
         if (code == AVERROR(EAGAIN)) code = AVERROR_INVALIDDATA;
         if (code >= 0 && in->packet->stream_index != in->stream->index) {
-            av_packet_unref(in->packet);
+            sns_av.av_packet_unref(in->packet);
             continue;
         }
         if (code >= 0 || code == AVERROR_EOF || code == AVERROR_EXIT || code == AVERROR(ENOMEM))
@@ -245,7 +250,7 @@ static int read_packet(sns_av_input *in) {
 static int feed(sns_av_input *in) {
     int code = read_packet(in);
     if (code < 0 && code != AVERROR_EOF) return code;
-    code = avcodec_send_packet(in->decoder, code < 0 ? NULL : in->packet);
+    code = sns_av.avcodec_send_packet(in->decoder, code < 0 ? NULL : in->packet);
     return code == AVERROR_EOF ? 0 : code;
 }
 
@@ -263,9 +268,9 @@ sns_status sns_av_next(sns_av_input *in, AVFrame **frame, sns_error *err) {
     }
     if (in->ended) return SNS_OK;
     start_clock(in);
-    av_frame_unref(in->frame);
+    sns_av.av_frame_unref(in->frame);
     while (failures < MAX_FAILURES) {
-        int code = avcodec_receive_frame(in->decoder, in->frame);
+        int code = sns_av.avcodec_receive_frame(in->decoder, in->frame);
         if (code >= 0) {
             *frame = in->frame;
             return SNS_OK;
@@ -305,7 +310,7 @@ sns_status sns_av_packet(sns_av_input *in, AVPacket **packet, sns_error *err) {
 static int64_t stamp_of(const sns_av_input *in, double seconds) {
     AVRational b = in->stream->time_base;
     double at = floor(seconds * b.den / b.num + 1e-6);
-    int64_t origin = av_rescale_q(in->origin, in->origin_base, b);
+    int64_t origin = sns_av.av_rescale_q(in->origin, in->origin_base, b);
     const double far = 4e18;
     return at > far ? INT64_MAX / 2 : origin + (int64_t)(at < 0 ? 0 : at);
 }
@@ -314,12 +319,13 @@ static int64_t stamp_of(const sns_av_input *in, double seconds) {
 static sns_status seek_once(sns_av_input *in, double seconds, bool first_byte, sns_error *err) {
     int64_t at = stamp_of(in, seconds);
     int code = -1;
-    if (!first_byte) code = avformat_seek_file(in->format, in->stream->index, INT64_MIN, at, at, 0);
+    if (!first_byte)
+        code = sns_av.avformat_seek_file(in->format, in->stream->index, INT64_MIN, at, at, 0);
     if (code < 0 && !sns_av_interrupted(&in->source))
-        code = avformat_seek_file(in->format, -1, INT64_MIN, 0, INT64_MAX, AVSEEK_FLAG_BYTE);
+        code = sns_av.avformat_seek_file(in->format, -1, INT64_MIN, 0, INT64_MAX, AVSEEK_FLAG_BYTE);
     if (code < 0 && sns_av_interrupted(&in->source)) code = AVERROR_EXIT;
     if (code < 0) return sns_av_fail(in, code, SNS_UNSUPPORTED, "seeking", err);
-    avcodec_flush_buffers(in->decoder);
+    sns_av.avcodec_flush_buffers(in->decoder);
     in->ended = in->held = false;
     return SNS_OK;
 }

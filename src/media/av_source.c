@@ -3,11 +3,11 @@
  * FFmpeg is never given a name to open: it gets a reader of one open file, so that a playlist, a
  * list of files or a path with a colon in it can reach nothing else. */
 #include "media/av_source.h"
+#include "media/av_calls.h"
 #include "base/error.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libavutil/error.h>
-#include <libavutil/mem.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -71,18 +71,18 @@ sns_status sns_av_source_file(const char *path, sns_av_source *out, sns_error *e
 }
 
 AVIOContext *sns_av_source_context(sns_av_source *source) {
-    unsigned char *buffer = av_malloc(BUFFER_BYTES);
-    AVIOContext *io = buffer ? avio_alloc_context(buffer, BUFFER_BYTES, 0, source, read_some, NULL,
-                                                  seek_to)
+    unsigned char *buffer = sns_av.av_malloc(BUFFER_BYTES);
+    AVIOContext *io = buffer ? sns_av.avio_alloc_context(buffer, BUFFER_BYTES, 0, source, read_some,
+                                                         NULL, seek_to)
                              : NULL;
-    if (!io) av_free(buffer);
+    if (!io) sns_av.av_free(buffer);
     return io;
 }
 
 void sns_av_source_close(sns_av_source *source, AVIOContext **io) {
     if (io && *io) {
-        av_freep(&(*io)->buffer); /* FFmpeg may have replaced the one it was given */
-        avio_context_free(io);
+        sns_av.av_freep(&(*io)->buffer); /* FFmpeg may have replaced the one it was given */
+        sns_av.avio_context_free(io);
     }
     if (source->fd >= 0) close(source->fd);
     source->fd = -1;

@@ -10,6 +10,7 @@
  * interleaved and memory stays small. */
 #include "base/error.h"
 #include "media/frame_encode.h"
+#include "media/av_calls.h"
 #include "media/video_internal.h"
 #include <math.h>
 #include <sensus/clip.h>
@@ -75,10 +76,10 @@ static sns_status add_sound(clip *c, sns_error *err) {
 /* Turned films stay turned by their matrix. */
 static sns_status copy_turn(clip *c, AVStream *to, sns_error *err) {
     size_t size;
-    const uint8_t *matrix = av_stream_get_side_data(c->pictures->stream, AV_PKT_DATA_DISPLAYMATRIX,
-                                                    &size);
+    const uint8_t *matrix = sns_av.av_stream_get_side_data(c->pictures->stream,
+                                                           AV_PKT_DATA_DISPLAYMATRIX, &size);
     if (!matrix) return SNS_OK;
-    uint8_t *copy = av_stream_new_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, size);
+    uint8_t *copy = sns_av.av_stream_new_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, size);
     if (!copy) return sns_fail(err, SNS_NOMEM, "%s: no memory", c->out.name);
     memcpy(copy, matrix, size);
     return SNS_OK;
@@ -88,7 +89,7 @@ static sns_status add_copied(clip *c, sns_error *err) {
     const AVStream *from = c->pictures->stream;
     if (!sns_av_output_holds(&c->out, from->codecpar->codec_id))
         return sns_fail(err, SNS_UNSUPPORTED, "%s: this format can't hold %s; encode it again",
-                        c->out.name, avcodec_get_name(from->codecpar->codec_id));
+                        c->out.name, sns_av.avcodec_get_name(from->codecpar->codec_id));
     AVStream *to = sns_av_output_add(&c->out, from->codecpar, from->time_base);
     if (!to) return sns_fail(err, SNS_NOMEM, "%s: no memory", c->out.name);
     to->avg_frame_rate = from->avg_frame_rate;
@@ -103,11 +104,11 @@ static sns_status add_encoded(clip *c, sns_error *err) {
                                           &c->encoder, err);
     if (s) return s;
     c->result->encoder = c->encoder.codec->codec->name;
-    AVCodecParameters *p = avcodec_parameters_alloc();
+    AVCodecParameters *p = sns_av.avcodec_parameters_alloc();
     AVStream *to = NULL;
-    if (p && avcodec_parameters_from_context(p, c->encoder.codec) >= 0)
+    if (p && sns_av.avcodec_parameters_from_context(p, c->encoder.codec) >= 0)
         to = sns_av_output_add(&c->out, p, c->encoder.codec->time_base);
-    avcodec_parameters_free(&p);
+    sns_av.avcodec_parameters_free(&p);
     if (!to) return sns_fail(err, SNS_NOMEM, "%s: no memory", c->out.name);
     to->avg_frame_rate = c->pictures->stream->avg_frame_rate;
     to->sample_aspect_ratio = c->encoder.codec->sample_aspect_ratio;

@@ -11,12 +11,10 @@
  * - Pixels that are not square are stretched, never squeezed, before shrinking.
  * - HDR goes through 16-bit RGB and tone_map.c. */
 #include "media/frame_convert.h"
+#include "media/av_calls.h"
 #include "base/error.h"
 #include "media/tone_map.h"
 #include <libavutil/mastering_display_metadata.h>
-#include <libavutil/mem.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,9 +37,9 @@ bool sns_is_hdr(enum AVColorTransferCharacteristic transfer) {
 }
 
 void sns_convert_free(sns_convert *c) {
-    sws_freeContext(c->sws);
+    sns_av.sws_freeContext(c->sws);
     free(c->hdr);
-    av_free(c->staged);
+    sns_av.av_free(c->staged);
     *c = (sns_convert){0};
 }
 
@@ -81,7 +79,7 @@ static bool takes_field(const AVFrame *f) {
 }
 
 static plan make_plan(const AVFrame *f, sns_turn turn, size_t width, size_t height) {
-    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
+    const AVPixFmtDescriptor *d = sns_av.av_pix_fmt_desc_get(f->format);
     plan p = {.width = f->width, .height = f->height, .from = f->format, .to = AV_PIX_FMT_RGB24};
     int bytes = 3;
     if (sns_is_hdr(f->color_trc))
@@ -145,28 +143,28 @@ static sns_status scale(sns_convert *c, const AVFrame *f, plan *p, const char *n
                         sns_error *err) {
     int full = f->color_range == AVCOL_RANGE_JPEG;
     p->from = without_range(p->from, &full);
-    const char *format = av_get_pix_fmt_name(p->from);
-    c->sws = sws_getCachedContext(c->sws, p->width, p->height, p->from, p->out_width, p->out_height,
-                                  p->to, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL,
-                                  NULL, NULL);
+    const char *format = sns_av.av_get_pix_fmt_name(p->from);
+    c->sws = sns_av.sws_getCachedContext(
+        c->sws, p->width, p->height, p->from, p->out_width, p->out_height, p->to,
+        SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     size_t size = (size_t)p->out_stride * (size_t)p->out_height + 64;
     if (!c->sws)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: frames of %s, %d x %d pixels", name,
                         format ? format : "no format", p->width, p->height);
     if (size > c->staged_size) {
-        av_freep(&c->staged);
+        sns_av.av_freep(&c->staged);
         c->staged_size = 0;
-        if (!(c->staged = av_malloc(size)))
+        if (!(c->staged = sns_av.av_malloc(size)))
             return sns_fail(err, SNS_NOMEM, "%s: no memory for a frame", name);
         c->staged_size = size;
     }
-    const int *matrix = sws_getCoefficients(matrix_of(f));
-    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(p->from);
+    const int *matrix = sns_av.sws_getCoefficients(matrix_of(f));
+    const AVPixFmtDescriptor *d = sns_av.av_pix_fmt_desc_get(p->from);
     if (d && d->flags & AV_PIX_FMT_FLAG_RGB) full = 1;
-    sws_setColorspaceDetails(c->sws, matrix, full, matrix, 1, 0, 1 << 16, 1 << 16);
+    sns_av.sws_setColorspaceDetails(c->sws, matrix, full, matrix, 1, 0, 1 << 16, 1 << 16);
     uint8_t *const to[4] = {c->staged};
     const int stride[4] = {p->out_stride};
-    if (sws_scale(c->sws, p->data, p->stride, 0, p->height, to, stride) <= 0)
+    if (sns_av.sws_scale(c->sws, p->data, p->stride, 0, p->height, to, stride) <= 0)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: frames of %s can't be converted", name,
                         format ? format : "no format");
     return SNS_OK;
@@ -177,8 +175,9 @@ static sns_status scale(sns_convert *c, const AVFrame *f, plan *p, const char *n
 /* The light at which the film's brightest pixels were mastered. */
 static double peak_of(const AVFrame *f) {
     const double usual = 1000, least = 400, most = 10000;
-    const AVFrameSideData *light = av_frame_get_side_data(f, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL),
-                          *mastering = av_frame_get_side_data(
+    const AVFrameSideData *light = sns_av.av_frame_get_side_data(f,
+                                                                 AV_FRAME_DATA_CONTENT_LIGHT_LEVEL),
+                          *mastering = sns_av.av_frame_get_side_data(
                               f, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
     double peak = 0;
     if (light) peak = ((const AVContentLightMetadata *)light->data)->MaxCLL;

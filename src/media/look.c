@@ -8,9 +8,8 @@
  * (intersection of histograms); Zhang, Kankanhalli and Smoliar 1993 (both as measures for shot
  * boundaries). */
 #include "media/look.h"
+#include "media/av_calls.h"
 #include "base/error.h"
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,13 +39,14 @@ sns_status sns_look_at(struct SwsContext **sws, const AVFrame *f, const char *na
                        sns_error *err) {
     enum { STRIDE = 3 * SNS_LOOK_PX + 64 };
     _Alignas(64) uint8_t rgb[STRIDE * SNS_LOOK_PX + 64];
-    *sws = sws_getCachedContext(*sws, f->width, f->height, f->format, SNS_LOOK_PX, SNS_LOOK_PX,
-                                AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL, NULL);
-    const char *format = av_get_pix_fmt_name(f->format);
+    *sws = sns_av.sws_getCachedContext(*sws, f->width, f->height, f->format, SNS_LOOK_PX,
+                                       SNS_LOOK_PX, AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL,
+                                       NULL);
+    const char *format = sns_av.av_get_pix_fmt_name(f->format);
     uint8_t *const to[4] = {rgb};
     const int stride[4] = {STRIDE};
-    if (!*sws || sws_scale(*sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to,
-                           stride) <= 0)
+    if (!*sws || sns_av.sws_scale(*sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height,
+                                  to, stride) <= 0)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: frames of %s, %d x %d pixels", name,
                         format ? format : "no format", f->width, f->height);
     memset(out->bin, 0, sizeof out->bin);

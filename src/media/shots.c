@@ -9,9 +9,9 @@
  * differences. Only the past is looked at, so that a sample is known as soon as it is over. */
 #include "base/error.h"
 #include "media/look.h"
+#include "media/av_calls.h"
 #include "media/shots.h"
 #include "media/video_internal.h"
-#include <libswscale/swscale.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -64,7 +64,7 @@ void sns_shots_on_frame(sns_shots *s, void (*call)(void *user), void *user) {
 
 void sns_shots_free(sns_shots *s) {
     if (!s) return;
-    sws_freeContext(s->sws);
+    sns_av.sws_freeContext(s->sws);
     sns_image_free(&s->image[0]);
     sns_image_free(&s->image[1]);
     free(s);

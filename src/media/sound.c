@@ -6,9 +6,8 @@
  * anew. Limits are on what was decoded, never on what a header announces, which may be anything. */
 #include "base/error.h"
 #include "media/av_input.h"
+#include "media/av_calls.h"
 #include <libavutil/channel_layout.h>
-#include <libavutil/opt.h>
-#include <libswresample/swresample.h>
 #include <math.h>
 #include <sensus/sound.h>
 #include <stdlib.h>
@@ -57,7 +56,7 @@ static sns_status convert(reading *r, const uint8_t **data, int n, int room, int
     sns_status s = reserve(r, (size_t)room, err);
     if (s) return s;
     uint8_t *to = (uint8_t *)(r->out->samples + r->out->count);
-    *got = swr_convert(r->swr, &to, room, data, n);
+    *got = sns_av.swr_convert(r->swr, &to, room, data, n);
     if (*got < 0) return sns_fail(err, SNS_FORMAT, "%s: its sound can't be resampled", r->name);
     r->out->count += (size_t)*got;
     if (r->out->count <= r->most) return SNS_OK;
@@ -72,14 +71,14 @@ static sns_status convert(reading *r, const uint8_t **data, int n, int room, int
 static sns_status drain(reading *r, sns_error *err) {
     sns_status s = SNS_OK;
     for (int got = 1; r->swr && !s && got && !r->full;) s = convert(r, NULL, 0, TAIL, &got, err);
-    swr_free(&r->swr);
-    av_channel_layout_uninit(&r->in_layout);
+    sns_av.swr_free(&r->swr);
+    sns_av.av_channel_layout_uninit(&r->in_layout);
     return s;
 }
 
 static bool fits(const reading *r, const AVFrame *f) {
     return r->swr && r->in_rate == f->sample_rate && r->in_format == f->format &&
-           !av_channel_layout_compare(&r->in_layout, &f->ch_layout);
+           !sns_av.av_channel_layout_compare(&r->in_layout, &f->ch_layout);
 }
 
 /* A resampler for frames like this one. Channels in no stated order are taken to be in the usual
@@ -93,15 +92,16 @@ static sns_status start(reading *r, const AVFrame *f, sns_error *err) {
                         f->sample_rate);
     AVChannelLayout layout = {0};
     if (f->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
-        av_channel_layout_default(&layout, channels);
-    else if (av_channel_layout_copy(&layout, &f->ch_layout) < 0)
+        sns_av.av_channel_layout_default(&layout, channels);
+    else if (sns_av.av_channel_layout_copy(&layout, &f->ch_layout) < 0)
         return no_memory(r, err);
     if (layout.order != AV_CHANNEL_ORDER_UNSPEC)
-        code = swr_alloc_set_opts2(&r->swr, &mono, AV_SAMPLE_FMT_FLT, (int)r->rate_hz, &layout,
-                                   (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
-    av_channel_layout_uninit(&layout);
-    if (code >= 0) code = swr_init(r->swr);
-    if (code == AVERROR(ENOMEM) || av_channel_layout_copy(&r->in_layout, &f->ch_layout) < 0)
+        code = sns_av.swr_alloc_set_opts2(&r->swr, &mono, AV_SAMPLE_FMT_FLT, (int)r->rate_hz,
+                                          &layout, (enum AVSampleFormat)f->format, f->sample_rate,
+                                          0, NULL);
+    sns_av.av_channel_layout_uninit(&layout);
+    if (code >= 0) code = sns_av.swr_init(r->swr);
+    if (code == AVERROR(ENOMEM) || sns_av.av_channel_layout_copy(&r->in_layout, &f->ch_layout) < 0)
         return no_memory(r, err);
     if (code < 0)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: its %d channels can't be mixed into one",
@@ -117,7 +117,7 @@ static sns_status take(reading *r, const AVFrame *f, sns_error *err) {
     if (!fits(r, f)) {
         if ((s = drain(r, err)) || r->full || (s = start(r, f, err))) return s;
     }
-    int room = swr_get_out_samples(r->swr, f->nb_samples);
+    int room = sns_av.swr_get_out_samples(r->swr, f->nb_samples);
     if (room < 0) return sns_fail(err, SNS_FORMAT, "%s: its sound can't be resampled", r->name);
     return convert(r, (const uint8_t **)(uintptr_t)f->extended_data, f->nb_samples, room + 1, &got,
                    err);
@@ -147,8 +147,8 @@ static sns_status read_all(reading *r, sns_av_input *in, sns_error *err) {
     while (!s && !r->full && !(s = sns_av_next(in, &f, err)) && f) s = take(r, f, err);
     if (!s) s = drain(r, err);
     r->out->damaged = in->damaged;
-    swr_free(&r->swr);
-    av_channel_layout_uninit(&r->in_layout);
+    sns_av.swr_free(&r->swr);
+    sns_av.av_channel_layout_uninit(&r->in_layout);
     return s ? s : finish(r, err);
 }
 

@@ -1,5 +1,6 @@
 /* video.c - frames of a film: their order, their times, exact seeking. */
 #include "media/video_internal.h"
+#include "media/av_calls.h"
 #include "base/error.h"
 #include <libavutil/display.h>
 #include <math.h>
@@ -14,7 +15,7 @@ static const double tolerance = 1e-6;
 
 static sns_turn turn_of_stream(const AVStream *s) {
     size_t size = 0;
-    const uint8_t *matrix = av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    const uint8_t *matrix = sns_av.av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
     int32_t copy[9];
     if (!matrix || size < sizeof copy) return (sns_turn){0};
     memcpy(copy, matrix, sizeof copy);
@@ -75,7 +76,7 @@ void sns_video_describe(const sns_video *v, sns_video_info *out) {
                             .rate = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : NAN,
                             .rotation = sns_turn_degrees(v->turn),
                             .hdr = sns_is_hdr(p->color_trc),
-                            .codec = avcodec_get_name(p->codec_id),
+                            .codec = sns_av.avcodec_get_name(p->codec_id),
                             .container = v->in->format->iformat->name};
     sns_shown_size((size_t)p->width, (size_t)p->height, s->sample_aspect_ratio, v->turn, 0,
                    &out->width_px, &out->height_px);
