@@ -15,7 +15,7 @@ sees=$here/../models/sensus-small
 {
     echo "## Recordings of concepts that were held out, English texts"
     "$sensus" eval retrieval -m "$run/model" --manifest "$data/concepts.jsonl"
-    echo "## Other speakers (KTuberling)"
+    echo "## Other speakers, known words (KTuberling)"
     "$sensus" eval retrieval -m "$run/model" --manifest "$data/speakers.jsonl"
     if [ -f "$data/digits-test.jsonl" ]; then
         echo "## Spoken digits, zero-shot, two held-out speakers"
@@ -25,4 +25,6 @@ sees=$here/../models/sensus-small
     fi
     echo "## Spoken queries for pictures (Tux Paint, held-out concepts)"
     "$sensus" eval spoken -m "$run/model" --pictures-model "$sees" --manifest "$data/spoken.jsonl"
+    echo "## The same by other speakers, known words"
+    "$sensus" eval spoken -m "$run/model" --pictures-model "$sees" --manifest "$data/spoken-words.jsonl"
 } | tee "$run/measures"

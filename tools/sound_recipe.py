@@ -1,19 +1,20 @@
 #!/usr/bin/python3
 """Write manifests of spoken words with their texts: what a model that hears learns from and is measured with.
 
-    sound_recipe.py OUT [--digits recordings.tar.gz] [--speech N] [--seed N]
+    sound_recipe.py OUT [--digits recordings.tar.gz] [--speech N] [--languages en,fr] [--seed N]
 
   train.jsonl          {"audio", "captions": {"en": [...], "fr": [...]}, "concept", "lang"}
   concepts.jsonl       Tux Paint's recordings of concepts that no line of train.jsonl names; their speakers are known
-  speakers.jsonl       KTuberling's recordings: other speakers, words of which some were learned
+  speakers.jsonl       KTuberling's recordings: speakers that were never learned from, words that synthetic voices said
   spoken.jsonl         of concepts.jsonl: each recording beside the picture that it speaks of
+  spoken-words.jsonl   of speakers.jsonl: each word beside Tux Paint's pictures of that name
   digits-train.jsonl   spoken digits with labels, of four speakers, which are in train.jsonl too
   digits-test.jsonl    of the two other speakers
   SOURCES.md           where all of it is from, and under which licence
 
 Sources: Tux Paint's spoken descriptions of its stamps (GPL-2), KTuberling's words (GPL-2+; held out), KLettres' letters and
-syllables (GPL-2+), the Free Spoken Digit Dataset (CC-BY-SA 4.0, --digits), and espeak-ng's voices reading the texts of
-train.jsonl (--speech lines of them), which are never tested with. A source that is not installed is left out, and said so.
+syllables (GPL-2+), the Free Spoken Digit Dataset (CC-BY-SA 4.0, --digits), and espeak-ng's voices reading the texts of all
+of these (--speech lines of them), which are never tested with. A source that is not installed is left out, and said so.
 A concept is an English sentence; a tenth of them are held out, by hash, in every language and from the synthetic speech too.
 """
 import argparse
@@ -130,24 +131,32 @@ def voices():
     return {line.split()[1] for line in table.splitlines()[1:]}
 
 
-def speak(text, lang, path, r):
+def speak(text, lang, folder, r):
+    """The recording of a text by a voice that r draws, made unless it is there; None: the voice can't."""
     voice = (r.choice(ENGLISH) if lang == "en" else lang) + r.choice(VARIANTS)
     command = ["espeak-ng", "-v", voice, "-s", str(r.randint(110, 210)), "-p", str(r.randint(15, 85)), "-a",
-               str(r.randint(60, 150)), "-w", path, "--", text]
-    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0 and os.path.getsize(path) > 2000
+               str(r.randint(60, 150))]
+    path = os.path.join(folder, hashlib.sha256("|".join(command + [text]).encode()).hexdigest()[:20] + ".wav")
+    if not os.path.exists(path):
+        part = path + ".part"
+        done = subprocess.run(command + ["-w", part, "--", text], stderr=subprocess.DEVNULL).returncode == 0
+        if not done or os.path.getsize(part) < 2000:
+            return None
+        os.rename(part, path)
+    return path
 
 
-def synthetic(lines, count, out, seed):
+def synthetic(lines, count, out, seed, wanted):
     """`count` readings of the lines' texts, all concepts alike, half of them English."""
     spoken, r = voices(), random.Random(seed)
     texts = collections.defaultdict(set)
     for line in lines:
         for lang, sentences in line["captions"].items():
-            if lang.lower() in spoken or lang == "en":
+            if (lang.lower() in spoken or lang == "en") and (not wanted or lang in wanted):
                 texts[line["concept"]].update((lang.lower(), s) for s in sentences)
     folder = os.path.join(os.path.abspath(out), "speech")
     os.makedirs(folder, exist_ok=True)
-    concepts, made = sorted(texts), 0
+    concepts = sorted(texts)
     for i in range(count if concepts else 0):
         if i % len(concepts) == 0:
             r.shuffle(concepts)
@@ -155,9 +164,8 @@ def synthetic(lines, count, out, seed):
         all_of_it = sorted(texts[concept])
         english = [t for t in all_of_it if t[0] == "en"]
         lang, text = r.choice(english if english and r.random() < 0.5 else all_of_it)
-        path = os.path.join(folder, f"{i:06}.wav")
-        if os.path.exists(path) or speak(text, lang, path, r):
-            made += 1
+        path = speak(text, lang, folder, r)
+        if path:
             captions = {lang: [text]}
             if english:
                 captions.setdefault("en", [t for _, t in english])
@@ -186,17 +194,26 @@ def main():
     parser.add_argument("--klettres", default="/usr/share/klettres")
     parser.add_argument("--digits", help="the Free Spoken Digit Dataset's recordings, as .tar.gz")
     parser.add_argument("--speech", type=int, default=6000, help="lines of synthetic speech; 0: none")
+    parser.add_argument("--languages", help="only recordings in these, with commas between them; otherwise all")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
-    used, train = [], []
+    used, train, wanted = [], [], args.languages and args.languages.split(",")
 
-    stamps_spoken = list(tux_paint(args.stamps))
-    held = {x["concept"] for x in stamps_spoken if fraction(args.seed, x["concept"]) < HELD_OUT}
+    def chosen(lines):
+        return [x for x in lines if not wanted or x["lang"] in wanted]
+
+    every_stamp = list(tux_paint(args.stamps))
+    pictures_of = collections.defaultdict(list)
+    for line in every_stamp:
+        if line["image"] not in pictures_of[line["concept"]]:
+            pictures_of[line["concept"]].append(line["image"])
+    stamps_spoken = chosen(every_stamp)
+    held = {x["concept"] for x in every_stamp if fraction(args.seed, x["concept"]) < HELD_OUT}
     test = [x for x in stamps_spoken if x["concept"] in held]
     train += without([x for x in stamps_spoken if x["concept"] not in held], "image")
-    others = list(ktuberling(args.ktuberling))
-    letters = list(klettres(args.klettres))
+    others = chosen(ktuberling(args.ktuberling))
+    letters = chosen(klettres(args.klettres))
     train += letters
     for name, found in (("Tux Paint", stamps_spoken), ("KTuberling", others), ("KLettres", letters)):
         if found:
@@ -211,7 +228,8 @@ def main():
         train += without([x for is_test, x in told if not is_test], "label")
     if args.speech and shutil.which("espeak-ng"):
         used.append("espeak-ng")
-        train += list(synthetic(train, args.speech, args.out, args.seed))
+        texts = [x for x in train + others + every_stamp if x["concept"] not in held]
+        train += list(synthetic(texts, args.speech, args.out, args.seed, wanted))
     elif args.speech:
         print("espeak-ng: not installed; left out", file=sys.stderr)
     if not train:
@@ -221,6 +239,8 @@ def main():
     write(args.out, "concepts.jsonl", without(test, "image"))
     write(args.out, "spoken.jsonl", without(test, "captions"))
     write(args.out, "speakers.jsonl", others)
+    write(args.out, "spoken-words.jsonl", [dict(audio=x["audio"], image=image, lang=x["lang"], concept=x["concept"])
+                                           for x in others for image in pictures_of.get(x["concept"], ())])
     with open(os.path.join(args.out, "SOURCES.md"), "w") as f:
         f.write("# What a model learns from here, and is measured with\n\n")
         f.writelines(f"- {name}: {LICENCES[name]}\n" for name in used)

@@ -117,12 +117,12 @@ typedef struct sns_spoken {
 } sns_spoken;
 
 /* How well recordings find the pictures that they speak of: the recordings' vectors are those of
- * one model, the pictures' those of another, whose texts have the same vectors.
- *   hears, sees  models of one space (train.h: lock_text)
- *   manifest     JSON lines {"audio": path, "image": path, "lang": "en"}; several lines may name
- * one picture, and all pictures that are named are candidates language     only recordings whose
- * line has this "lang"; NULL: all Errors: as for sns_eval_retrieval; SNS_SHAPE (a model that does
- * not hear, or see), SNS_MISMATCH (the models are not of one space). */
+ * one model, the pictures' those of another, whose texts have the same vectors (train.h:
+ * lock_text). The manifest has JSON lines {"audio": path, "image": path, "lang": "en"}. Several
+ * lines may name one picture, or one recording, and then any of its pictures is right; all pictures
+ * that are named are candidates. With a language (NULL: all) only recordings whose lines have that
+ * "lang" are asked. Errors: as for sns_eval_retrieval; SNS_SHAPE (a model that does not hear, or
+ * see), SNS_MISMATCH (the models are not of one space). */
 SNS_API sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees,
                                    const char *manifest, const char *language,
                                    const sns_eval_options *options, sns_spoken *result,

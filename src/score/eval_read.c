@@ -59,12 +59,14 @@ static sns_status add_picture(reader *r, const char *image, const char *label, b
 /* What else a row says of the sound added last. */
 static sns_status add_sound(reader *r, const char *image, const char *lang) {
     sns_eval_picture *p = &r->set->pictures[r->set->picture_count - 1];
-    if (image && *image && !p->image)
-        p->image = *image == '/' ? sns_strdup(image) : sns_path_join(r->root, image);
-    if (lang && !p->lang) p->lang = sns_strdup(lang);
-    return (image && *image && !p->image) || (lang && !p->lang)
-               ? sns_fail(r->err, SNS_NOMEM, "%s: no memory for a row", r->file)
-               : SNS_OK;
+    if (lang && !p->lang && !(p->lang = sns_strdup(lang)))
+        return sns_fail(r->err, SNS_NOMEM, "%s: no memory for a row", r->file);
+    if (!image || !*image) return SNS_OK;
+    char *path = *image == '/' ? sns_strdup(image) : sns_path_join(r->root, image);
+    if (!path) return sns_fail(r->err, SNS_NOMEM, "%s: no memory for a path", r->file);
+    sns_status s = sns_eval_set_add_caption(r->set, SNS_EVAL_IMAGE, path, r->err);
+    free(path);
+    return s;
 }
 
 /* ---- JSON lines ---- */

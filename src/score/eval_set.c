@@ -13,15 +13,14 @@ sns_eval_medium sns_eval_medium_of(const sns_model *model) {
     return sns_model_sound_rate_hz(model) ? SNS_EVAL_SOUNDS : SNS_EVAL_PICTURES;
 }
 
-void sns_eval_picture_free(sns_eval_picture *p) {
+static void free_picture(sns_eval_picture *p) {
     free(p->path);
     free(p->label);
-    free(p->image);
     free(p->lang);
 }
 
 void sns_eval_set_free(sns_eval_set *set) {
-    for (size_t i = 0; i < set->picture_count; i++) sns_eval_picture_free(&set->pictures[i]);
+    for (size_t i = 0; i < set->picture_count; i++) free_picture(&set->pictures[i]);
     for (size_t i = 0; i < set->caption_count; i++) {
         free(set->captions[i].language);
         free(set->captions[i].text);
@@ -86,7 +85,7 @@ static void renumber(sns_eval_set *set, const uint32_t *to, const bool *keep) {
         if (keep[i])
             set->pictures[pictures++] = set->pictures[i];
         else
-            sns_eval_picture_free(&set->pictures[i]);
+            free_picture(&set->pictures[i]);
     }
     for (size_t i = 0; i < set->caption_count; i++) {
         sns_eval_caption c = set->captions[i];
@@ -100,6 +99,15 @@ static void renumber(sns_eval_set *set, const uint32_t *to, const bool *keep) {
     }
     set->picture_count = pictures;
     set->caption_count = captions;
+}
+
+sns_status sns_eval_set_keep(sns_eval_set *set, const bool *keep, sns_error *err) {
+    uint32_t *to = malloc((set->picture_count + 1) * sizeof *to), count = 0;
+    if (!to) return sns_fail(err, SNS_NOMEM, "no memory for %zu rows", set->picture_count);
+    for (size_t i = 0; i < set->picture_count; i++) to[i] = keep[i] ? count++ : GONE;
+    renumber(set, to, keep);
+    free(to);
+    return SNS_OK;
 }
 
 typedef struct place {

@@ -3,15 +3,18 @@
 #define SNS_SCORE_EVAL_SET_H
 #include "score/rank.h"
 #include <sensus/classifier.h>
+#include <stdbool.h>
 
 enum { SNS_EVAL_ROWS_MAX = 10000000 };
 
 typedef struct sns_eval_picture {
     char *path;
     char *label; /* NULL: none */
-    char *image; /* of a sound: the picture that its line names too; NULL: none */
     char *lang;  /* of a sound: its language, "lang"; NULL: not stated */
 } sns_eval_picture;
+
+/* The "language" under which a sound keeps the paths of the pictures that its rows name too. */
+#define SNS_EVAL_IMAGE "\timage"
 
 /* What is read of a manifest's rows: their "image" or their "audio". */
 typedef enum sns_eval_medium { SNS_EVAL_PICTURES, SNS_EVAL_SOUNDS } sns_eval_medium;
@@ -38,7 +41,8 @@ sns_status sns_eval_set_read(const char *data, sns_eval_medium medium,
                              const sns_eval_options *options, sns_eval_set *out, sns_error *err);
 void sns_eval_set_free(sns_eval_set *set);
 
-void sns_eval_picture_free(sns_eval_picture *p); /* what it owns */
+/* Leave out the pictures of which keep [picture_count] is false, and their captions. SNS_NOMEM. */
+sns_status sns_eval_set_keep(sns_eval_set *set, const bool *keep, sns_error *err);
 
 /* Encode all pictures; those that can't be read are warned of, dropped from the set with their
  * captions, and counted in skipped.  *vectors <- [picture_count, E], malloc'd. */

@@ -38,59 +38,57 @@ static sns_status check_space(const sns_model *hears, const sns_model *sees, sns
     return s;
 }
 
+static bool is_image(const sns_eval_caption *c) {
+    return !strcmp(c->language, SNS_EVAL_IMAGE);
+}
+
 /* The pictures that the recordings' lines name, each once. */
 static sns_status name_pictures(const sns_eval_set *sounds, sns_eval_set *pictures,
                                 sns_error *err) {
     sns_status s = SNS_OK;
     *pictures = (sns_eval_set){0};
-    for (size_t i = 0; i < sounds->picture_count && !s; i++)
-        if (sounds->pictures[i].image)
-            s = sns_eval_set_add_picture(pictures, sounds->pictures[i].image, NULL, err);
+    for (size_t i = 0; i < sounds->caption_count && !s; i++)
+        if (is_image(&sounds->captions[i]))
+            s = sns_eval_set_add_picture(pictures, sounds->captions[i].text, NULL, err);
     return s ? s : sns_eval_set_join(pictures, err);
 }
 
-static bool is_asked(const sns_eval_picture *sound, const char *language) {
-    return sound->image && (!language || (sound->lang && !strcmp(sound->lang, language)));
-}
-
-/* Recordings that are not asked about leave the set before anything is encoded. */
-static void keep_asked(sns_eval_set *sounds, const char *language) {
-    size_t kept = 0;
-    for (size_t i = 0; i < sounds->picture_count; i++) {
-        sns_eval_picture p = sounds->pictures[i];
-        if (is_asked(&p, language)) {
-            sounds->pictures[kept++] = p;
-            continue;
-        }
-        sns_eval_picture_free(&p);
-    }
-    sounds->picture_count = kept;
+/* Recordings of other languages, or without a picture, leave before anything is encoded. */
+static sns_status keep_asked(sns_eval_set *sounds, const char *language, sns_error *err) {
+    bool *keep = calloc(sounds->picture_count + 1, sizeof *keep);
+    if (!keep)
+        return sns_fail(err, SNS_NOMEM, "no memory for %zu recordings", sounds->picture_count);
     for (size_t i = 0; i < sounds->caption_count; i++) {
-        free(sounds->captions[i].language);
-        free(sounds->captions[i].text);
+        const sns_eval_caption *c = &sounds->captions[i];
+        const char *lang = sounds->pictures[c->picture].lang;
+        if (is_image(c) && (!language || (lang && !strcmp(lang, language))))
+            keep[c->picture] = true;
     }
-    sounds->caption_count = 0;
+    sns_status s = sns_eval_set_keep(sounds, keep, err);
+    free(keep);
+    return s;
 }
 
-/* Which picture each recording speaks of; those whose picture cannot be read have none. */
+/* Which pictures each recording speaks of; those that cannot be read are no answer. */
 static sns_status relate(const sns_eval_set *sounds, const sns_eval_set *pictures,
                          sns_relation *out, sns_error *err) {
-    size_t S = sounds->picture_count, P = pictures->picture_count, n = 0;
+    size_t P = pictures->picture_count, C = sounds->caption_count, n = 0;
     const char **paths = malloc((P + 1) * sizeof *paths);
     uint32_t *place = malloc((P + 1) * sizeof *place);
-    sns_pair *pairs = malloc((S + 1) * sizeof *pairs);
+    sns_pair *pairs = malloc((C + 1) * sizeof *pairs);
     sns_eval_names names = {0};
     sns_status s = paths && place && pairs
                        ? SNS_OK
-                       : sns_fail(err, SNS_NOMEM, "no memory for %zu recordings", S);
+                       : sns_fail(err, SNS_NOMEM, "no memory for %zu recordings", C);
     for (size_t i = 0; i < P && !s; i++) paths[i] = pictures->pictures[i].path;
     if (!s) s = sns_eval_names_new(paths, P, &names, err);
     for (size_t i = 0; i < P && !s; i++) place[sns_eval_names_find(&names, paths[i])] = (uint32_t)i;
-    for (size_t i = 0; i < S && !s; i++) {
-        uint32_t name = sns_eval_names_find(&names, sounds->pictures[i].image);
-        if (name != SNS_EVAL_NONE) pairs[n++] = (sns_pair){(uint32_t)i, place[name]};
+    for (size_t i = 0; i < C && !s; i++) {
+        const sns_eval_caption *c = &sounds->captions[i];
+        uint32_t name = is_image(c) ? sns_eval_names_find(&names, c->text) : SNS_EVAL_NONE;
+        if (name != SNS_EVAL_NONE) pairs[n++] = (sns_pair){c->picture, place[name]};
     }
-    if (!s) s = sns_relation_new(pairs, n, S, out, err);
+    if (!s) s = sns_relation_new(pairs, n, sounds->picture_count, out, err);
     sns_eval_names_free(&names);
     free(pairs);
     free(place);
@@ -133,7 +131,7 @@ sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees, const 
     if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_SOUNDS, options, &b.sounds, err);
     if (s) return s;
     s = name_pictures(&b.sounds, &b.pictures, err);
-    keep_asked(&b.sounds, language);
+    if (!s) s = keep_asked(&b.sounds, language, err);
     if (!s && (!b.sounds.picture_count || !b.pictures.picture_count))
         s = sns_fail(err, SNS_MISSING, "%s: no line names a recording%s%s and a picture", manifest,
                      language ? " in " : "", language ? language : "");

@@ -134,7 +134,7 @@ def tokenizer():
 def tar():
     deep = ("l" * 90 + "/") * 2
     record = json.dumps({"captions": {"en": ["x", "the left one"], "de": "y"}, "concept": "c", "flip": False})
-    members = {"0.png": b"PNG", "0.txt": b"a cat\na dog", deep + "1.jpg": b"J" * 600, deep + "1.json": record.encode()}
+    members = {"0.png": b"PNG", "0.wav": b"RIFF", "0.txt": b"a cat\na dog", deep + "1.jpg": b"J" * 600, deep + "1.json": record.encode()}
     for layout in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         whole = io.BytesIO()
         with tarfile.open(fileobj=whole, mode="w", format=layout) as archive:
