@@ -3,7 +3,7 @@
  * It may take so much memory and be silent for so long, and no more: a decoder that eats memory
  * gets none, one that loops is ended by the alarm, one that crashes takes nobody along. */
 #include "media/isolation.h"
-#include "media/shots.h"
+#include "media/video_internal.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -78,7 +78,8 @@ static void decode(int fd, const sns_work *work, const char *path) {
     if (!s) {
         sns_video_describe(video, &info);
         a.duration = info.duration;
-        sns_shots_on_frame(shots, set_alarm, &silence);
+        video->on_frame = set_alarm;
+        video->user = &silence;
     }
     if (send_answer(fd, &a, s ? &err : NULL) && !s) send_samples(fd, video, shots);
 }

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "media/look.h"
 #include "media/av_calls.h"
-#include "media/shots.h"
 #include "media/video_internal.h"
 #include <math.h>
 #include <stdlib.h>
@@ -32,8 +31,6 @@ struct sns_shots {
     double due;         /* the next sample, unless something happens before */
     double seen;        /* end of the last frame */
     bool started, ended;
-    void (*on_frame)(void *user); /* NULL ok */
-    void *user;
 };
 
 sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sns_shots **out,
@@ -55,11 +52,6 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
     else
         *out = s;
     return status;
-}
-
-void sns_shots_on_frame(sns_shots *s, void (*call)(void *user), void *user) {
-    s->on_frame = call;
-    s->user = user;
 }
 
 void sns_shots_free(sns_shots *s) {
@@ -130,7 +122,6 @@ sns_status sns_shots_next(sns_shots *s, sns_sample *out, sns_error *err) {
         double seconds = 0;
         sns_look look;
         bool cut, on_time;
-        if (s->on_frame) s->on_frame(s->user);
         sns_status status = sns_video_pull(s->video, &frame, &seconds, err);
         if (status) return status;
         if (!frame || (s->options.until > 0 && seconds >= s->options.until)) {
