@@ -346,7 +346,8 @@ static const cli_option match_options[] = {DIFFERENCE_OPTION, CAPTION_OPTION,
 const cli_command cli_data_build = {
     .arguments = "PATH...",
     .description =
-        "Write training data as tar shards for sensus train: KEY.jpg and KEY.json.\n\n" SOURCES
+        "Write training data as tar shards for sensus train: KEY.jpg and KEY.json, of recordings "
+        "KEY.wav, KEY.ogg, KEY.flac or KEY.mp3.\n\n" SOURCES
         "\n\nPictures of manifests and folders come in a mixed order, the same each time. What "
         "can't be read is named on stderr and left out; the exit status is then 1.",
     .examples = "sensus data build -o shards/pets-{}.tar --image-px 160 --caption folder ~/pets\n"

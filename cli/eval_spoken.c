@@ -51,7 +51,7 @@ const cli_command cli_eval_spoken = {
         "pictures' those of --pictures-model; both must have the same text tower (train "
         "--lock-text), through which sound and pictures meet.\n\n"
         "The manifest has one JSON object a line: {\"audio\": path, \"image\": path, \"lang\": "
-        "\"en\"}. Every picture in it is a candidate.",
+        "\"en\"}. Every picture in it is a candidate, also one without a recording.",
     .examples = "sensus eval spoken --model run/model --manifest spoken.jsonl --lang en",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,

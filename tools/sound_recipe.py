@@ -6,7 +6,7 @@
   train.jsonl          {"audio", "captions": {"en": [...], "fr": [...]}, "concept", "lang"}
   concepts.jsonl       Tux Paint's recordings of concepts that no line of train.jsonl names; their speakers are known
   speakers.jsonl       KTuberling's recordings: speakers that were never learned from, words that synthetic voices said
-  spoken.jsonl         of concepts.jsonl: each recording beside the picture that it speaks of
+  spoken.jsonl         of concepts.jsonl: each recording beside the picture that it speaks of; all stamps are candidates
   spoken-words.jsonl   of speakers.jsonl: each word beside Tux Paint's pictures of that name
   digits-train.jsonl   spoken digits with labels, of four speakers, which are in train.jsonl too
   digits-test.jsonl    of the two other speakers
@@ -174,9 +174,10 @@ def synthetic(lines, count, out, seed, wanted):
 
 # ---- the whole ----
 
-def write(out, name, lines):
+def write(out, name, lines, candidates=()):
+    """candidates: pictures that are named beside the recordings."""
     with open(os.path.join(out, name), "w", encoding="utf-8") as f:
-        for line in lines:
+        for line in lines + [{"image": path} for path in candidates]:
             f.write(json.dumps(line, ensure_ascii=False) + "\n")
     print(f"{name}: {len(lines)} recordings of {len({x['concept'] for x in lines})} concepts in "
           f"{len({x['lang'] for x in lines})} languages")
@@ -237,10 +238,11 @@ def main():
     assert not {x["concept"] for x in train} & held
     write(args.out, "train.jsonl", train)
     write(args.out, "concepts.jsonl", without(test, "image"))
-    write(args.out, "spoken.jsonl", without(test, "captions"))
+    pictures = sorted({x["image"] for x in every_stamp})
+    write(args.out, "spoken.jsonl", without(test, "captions"), pictures)
     write(args.out, "speakers.jsonl", others)
     write(args.out, "spoken-words.jsonl", [dict(audio=x["audio"], image=image, lang=x["lang"], concept=x["concept"])
-                                           for x in others for image in pictures_of.get(x["concept"], ())])
+                                           for x in others for image in pictures_of.get(x["concept"], ())], pictures)
     with open(os.path.join(args.out, "SOURCES.md"), "w") as f:
         f.write("# What a model learns from here, and is measured with\n\n")
         f.writelines(f"- {name}: {LICENCES[name]}\n" for name in used)

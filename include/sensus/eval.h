@@ -120,9 +120,10 @@ typedef struct sns_spoken {
  * one model, the pictures' those of another, whose texts have the same vectors (train.h:
  * lock_text). The manifest has JSON lines {"audio": path, "image": path, "lang": "en"}. Several
  * lines may name one picture, or one recording, and then any of its pictures is right; all pictures
- * that are named are candidates. With a language (NULL: all) only recordings whose lines have that
- * "lang" are asked. Errors: as for sns_eval_retrieval; SNS_SHAPE (a model that does not hear, or
- * see), SNS_MISMATCH (the models are not of one space). */
+ * that are named are candidates, also by lines without a recording. With a language (NULL: all)
+ * only recordings whose lines have that "lang" are asked. Errors: as for sns_eval_retrieval;
+ * SNS_SHAPE (a model that does not hear, or see), SNS_MISMATCH (the models are not of one space).
+ */
 SNS_API sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees,
                                    const char *manifest, const char *language,
                                    const sns_eval_options *options, sns_spoken *result,

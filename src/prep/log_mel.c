@@ -23,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RATE = 192000, MAX_FFT = 1 << 14, MAX_MELS = 512, BLOCK = 128 };
+/* The transform's matrix has MAX_FFT^2 floats at most: 64 MiB. */
+enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 128 };
 static const double KALDI_LOW_HZ = 20, PREEMPHASIS = 0.97;
 static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
 

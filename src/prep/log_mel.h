@@ -13,7 +13,7 @@ typedef enum sns_log_mel_kind {
 
 typedef struct sns_log_mel_config {
     sns_log_mel_kind kind;
-    size_t rate_hz, window, hop, n_fft; /* the last three in samples; n_fft >= window */
+    size_t rate_hz, window, hop, n_fft; /* samples but for the first; window <= n_fft <= 4096 */
     size_t mels;                        /* M */
     float mean, std;                    /* KALDI: values become (x - mean) / (2 std) */
 } sns_log_mel_config;

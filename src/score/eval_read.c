@@ -86,11 +86,12 @@ static sns_status add_texts(reader *r, const char *language, const json_t *texts
 }
 
 static sns_status add_object(reader *r, json_t *o) {
-    bool sounds = r->medium == SNS_EVAL_SOUNDS;
+    bool sounds = r->medium != SNS_EVAL_PICTURES;
     const char *image = json_string_value(json_object_get(o, "image")), *language;
     const char *path = sounds ? json_string_value(json_object_get(o, "audio")) : image;
     const char *label = json_string_value(json_object_get(o, "label"));
     json_t *captions = json_object_get(o, "captions"), *texts;
+    if (!path && image && r->medium == SNS_EVAL_SPOKEN) return SNS_OK;
     if (!path || !*path)
         return skip_line(r, sounds ? "it names no \"audio\"" : "it names no \"image\"");
     bool added;
@@ -165,7 +166,7 @@ static size_t column(char *const fields[], size_t n, const char *name) {
 static sns_status read_csv(reader *r, char *text, size_t size) {
     char *p = text, *end = text + size, *fields[FIELDS_MAX];
     size_t lines = 0, n = read_record(&p, end, fields, &lines);
-    const char *key = r->medium == SNS_EVAL_SOUNDS ? "audio" : "image";
+    const char *key = r->medium == SNS_EVAL_PICTURES ? "image" : "audio";
     size_t image = column(fields, n, key), caption = column(fields, n, "caption");
     size_t label = column(fields, n, "label"), width = n;
     if (image == n)
@@ -258,7 +259,7 @@ sns_status sns_eval_set_read(const char *data, sns_eval_medium medium,
     free(r.root);
     if (!s && !out->picture_count)
         s = sns_fail(err, SNS_FORMAT, "%s: there is no %s in it", data,
-                     medium == SNS_EVAL_SOUNDS ? "sound" : "picture");
+                     medium == SNS_EVAL_PICTURES ? "picture" : "sound");
     if (!s) s = sns_eval_set_join(out, err);
     if (s) sns_eval_set_free(out);
     return s;

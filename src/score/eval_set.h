@@ -17,7 +17,11 @@ typedef struct sns_eval_picture {
 #define SNS_EVAL_IMAGE "\timage"
 
 /* What is read of a manifest's rows: their "image" or their "audio". */
-typedef enum sns_eval_medium { SNS_EVAL_PICTURES, SNS_EVAL_SOUNDS } sns_eval_medium;
+typedef enum sns_eval_medium {
+    SNS_EVAL_PICTURES,
+    SNS_EVAL_SOUNDS,
+    SNS_EVAL_SPOKEN /* sounds; a row may be a picture's alone, and is passed over */
+} sns_eval_medium;
 /* What a model takes. */
 sns_eval_medium sns_eval_medium_of(const sns_model *model);
 

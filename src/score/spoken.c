@@ -42,17 +42,6 @@ static bool is_image(const sns_eval_caption *c) {
     return !strcmp(c->language, SNS_EVAL_IMAGE);
 }
 
-/* The pictures that the recordings' lines name, each once. */
-static sns_status name_pictures(const sns_eval_set *sounds, sns_eval_set *pictures,
-                                sns_error *err) {
-    sns_status s = SNS_OK;
-    *pictures = (sns_eval_set){0};
-    for (size_t i = 0; i < sounds->caption_count && !s; i++)
-        if (is_image(&sounds->captions[i]))
-            s = sns_eval_set_add_picture(pictures, sounds->captions[i].text, NULL, err);
-    return s ? s : sns_eval_set_join(pictures, err);
-}
-
 /* Recordings of other languages, or without a picture, leave before anything is encoded. */
 static sns_status keep_asked(sns_eval_set *sounds, const char *language, sns_error *err) {
     bool *keep = calloc(sounds->picture_count + 1, sizeof *keep);
@@ -128,11 +117,10 @@ sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees, const 
     if (!options) options = &none;
     *result = (sns_spoken){0};
     sns_status s = check_space(hears, sees, err);
-    if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_SOUNDS, options, &b.sounds, err);
-    if (s) return s;
-    s = name_pictures(&b.sounds, &b.pictures, err);
+    if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_SPOKEN, options, &b.sounds, err);
+    if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_PICTURES, options, &b.pictures, err);
     if (!s) s = keep_asked(&b.sounds, language, err);
-    if (!s && (!b.sounds.picture_count || !b.pictures.picture_count))
+    if (!s && !b.sounds.picture_count)
         s = sns_fail(err, SNS_MISSING, "%s: no line names a recording%s%s and a picture", manifest,
                      language ? " in " : "", language ? language : "");
     if (!s) s = sns_eval_set_encode(&b.sounds, hears, options, &b.sound_vectors, err);

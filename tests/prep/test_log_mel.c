@@ -121,6 +121,8 @@ static void refuses_nonsense(void **state) {
     assert_int_equal(sns_log_mel_check(&c, &err), SNS_LIMIT);
     c = good, c.mels = 100000;
     assert_int_equal(sns_log_mel_check(&c, &err), SNS_LIMIT);
+    c = good, c.n_fft = c.window = 1 << 13;
+    assert_int_equal(sns_log_mel_check(&c, &err), SNS_LIMIT);
     c = good, c.n_fft = 512;
     assert_int_equal(sns_log_mel_check(&c, &err), SNS_SHAPE);
     c = good, c.rate_hz = 1 << 30;
