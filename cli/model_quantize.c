@@ -35,7 +35,7 @@ const cli_command cli_model_quantize = {
         "half of f32 and hardly differs from it; int8 is a quarter, of linear layers (also "
         "convolutions of 1 x 1) and the token table, with a scale for each output; other "
         "convolutions, norms, biases and positions are f16 then. Every command works with the "
-        "result, in a catalog of its own; train --init takes a bf16 model, but not an int8 one."
+        "result, in a catalog of its own; train --init goes on from it, in f32."
         "\n\n"
         "A processor without the instructions (avx512_bf16, avx512_vnni) multiplies the same "
         "weights in f32.",

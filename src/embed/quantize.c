@@ -45,6 +45,16 @@ static sns_status refuse_same_folder(const char *from, const char *to, sns_error
     return sns_fail(err, SNS_ARG, "%s: the model itself is there; write to another folder", to);
 }
 
+/* What was rounded once is not rounded again. */
+static sns_status refuse_int8(const char *from, const sns_layout *l, sns_error *err) {
+    sns_clip_weights w;
+    sns_status s = sns_clip_weights_open(from, l, &w, err);
+    if (s) return s;
+    s = sns_clip_weights_refuse_int8(&w, l, from, err);
+    sns_clip_weights_close(&w);
+    return s;
+}
+
 sns_status sns_model_quantize(const char *from, const char *dir, const char *type, sns_error *err) {
     bool int8 = !strcmp(type, "int8");
     sns_clip_config c;
@@ -55,6 +65,7 @@ sns_status sns_model_quantize(const char *from, const char *dir, const char *typ
     sns_status s = sns_clip_config_read(from, &c, err);
     if (!s) s = refuse_same_folder(from, dir, err);
     if (!s) s = sns_clip_layout(&c, &l, err);
+    if (!s) s = refuse_int8(from, &l, err);
     if (!s && !(data = sns_aligned_alloc(l.total * sizeof *data)))
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for %zu parameters", from, l.total);
     if (!s) s = sns_clip_read_flat(from, &c, &l, data, err);

@@ -167,9 +167,8 @@ sns_status sns_clip_save(const char *dir, const sns_clip_config *c, const sns_la
 /* The same quantised: linear weights and the token table I8 with scales, the rest F16. */
 sns_status sns_clip_save_int8(const char *dir, const sns_clip_config *c, const sns_layout *l,
                               const float *data, sns_error *err);
-/* All tensors of a folder converted into a flat block (to start training from). Errors: as
- * sns_clip_weights_open; SNS_UNSUPPORTED for an int8 model, whose weights are rounded too much to
- * be learned on. */
+/* All tensors of a folder converted into a flat block (to start training from), those of an int8
+ * model too: learning mends what rounding lost. Errors: as sns_clip_weights_open. */
 sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const sns_layout *l,
                               float *data, sns_error *err);
 #endif

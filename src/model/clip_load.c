@@ -360,7 +360,6 @@ sns_status sns_clip_read_flat(const char *dir, const sns_clip_config *c, const s
     sns_clip_weights w;
     sns_status s = sns_clip_weights_open(dir, l, &w, err);
     if (s) return s;
-    s = sns_clip_weights_refuse_int8(&w, l, dir, err);
     for (size_t i = 0; i < l->count && !s; i++) {
         float *to = data + l->desc[i].offset;
         s = sns_clip_weights_get(&w, l, i, to, err);
