@@ -13,12 +13,16 @@ sources() {
     case $1 in
     safetensors) echo "$clip" ;;
     config) echo "$clip" ;;
-    classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/safetensors*.c ;;
+    gguf) echo "$clip" src/prep/bpe.c src/prep/json_scan.c src/prep/preprocess.c src/prep/resize.c src/prep/text_normalize.c \
+        src/prep/text_scan.c src/prep/token_index.c src/prep/tokenizer.c src/prep/tokenizer_build.c \
+        src/prep/tokenizer_gguf.c src/prep/tokenizer_load.c src/prep/unigram.c src/prep/unigram_load.c ;;
+    classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/blocks.c src/tensor/safetensors*.c ;;
     image) echo src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
-    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
+    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/tensor/blocks.c src/tensor/gguf.c src/tensor/safetensors.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
-        src/prep/tokenizer.c src/prep/tokenizer_load.c src/prep/text_normalize.c src/prep/unigram.c \
-        src/prep/unigram_load.c ;;
+        src/prep/tokenizer.c src/prep/tokenizer_build.c src/prep/tokenizer_gguf.c src/prep/tokenizer_load.c \
+        src/prep/text_normalize.c src/prep/unigram.c src/prep/unigram_load.c src/tensor/blocks.c src/tensor/gguf.c \
+        src/tensor/safetensors.c ;;
     robustness) echo src/score/robustness*.c src/score/report.c ;;
     suite) echo src/score/suite_read.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
