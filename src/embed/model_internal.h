@@ -30,7 +30,7 @@ struct sns_model {
     pthread_mutex_t lock;
     atomic_bool ready[SNS_TOWER_COUNT];
     sns_packed **packed; /* layout.count, by entry; NULL where nothing is packed */
-    sns_arena *converted;
+    sns_arena *converted, *packed_numbers;
 };
 
 struct sns_session {

@@ -56,19 +56,30 @@ static sns_packed_type packed_type(const sns_model *m, size_t first, size_t n) {
     return type;
 }
 
-/* Numbers to pack and the memory that they are in; both NULL: they lie in the mapping. */
+/* Numbers to pack, and memory of their own where they do not lie in the mapping as they are. */
 typedef struct to_pack {
     sns_packed_source from;
     void *copy;
     float *scale;
 } to_pack;
 
+/* Entries first … first + n - 1 where they lie; false: one of them can't be used so. */
+static bool take_in_place(const sns_model *m, size_t first, size_t n, to_pack *p) {
+    const void *at[3] = {NULL};
+    for (size_t i = 0; i < n; i++) {
+        sns_dtype type = m->weights.at[first + i].tensor->dtype;
+        if (p->from.type == SNS_PACKED_F32 && type != SNS_DTYPE_F32) return false;
+        if (!(at[i] = sns_clip_weights_in_place(&m->weights, first + i))) return false;
+    }
+    p->from.weights = at[0];
+    p->from.more[0] = at[1];
+    p->from.more[1] = at[2];
+    return true;
+}
+
 static sns_status copy_wide(const sns_model *m, size_t first, size_t n, to_pack *p,
                             sns_error *err) {
-    const float *mapped = n == 1 ? sns_clip_weights_mapped(&m->weights, first) : NULL;
     size_t count = m->layout.desc[first].count;
-    p->from.weights = mapped;
-    if (mapped) return sns_clip_weights_check(&m->weights, first, 0, mapped, count, err);
     p->from.weights = p->copy = sns_aligned_alloc(n * count * sizeof(float));
     return p->copy ? gather(m, first, n, p->copy, err) : no_memory(m, first, err);
 }
@@ -77,19 +88,28 @@ static sns_status copy_wide(const sns_model *m, size_t first, size_t n, to_pack 
 static sns_status copy_narrow(const sns_model *m, size_t first, size_t n, to_pack *p,
                               sns_error *err) {
     const sns_param_desc *d = &m->layout.desc[first];
-    size_t size = d->count * sns_dtype_bytes(m->weights.at[first].tensor->dtype), rows = d->dim[0];
-    p->copy = sns_aligned_alloc(n * size);
-    p->scale = malloc(n * rows * sizeof *p->scale);
-    if (!p->copy || !p->scale) return no_memory(m, first, err);
+    size_t size = d->count * sns_dtype_bytes(m->weights.at[first].tensor->dtype);
+    p->from.weights = p->copy = sns_aligned_alloc(n * size);
+    if (!p->copy) return no_memory(m, first, err);
+    for (size_t i = 0; i < n; i++)
+        sns_clip_weights_narrow(&m->weights, &m->layout, first + i, (char *)p->copy + i * size,
+                                p->scale + i * d->dim[0]);
+    return SNS_OK;
+}
+
+static sns_status take(const sns_model *m, size_t first, size_t n, to_pack *p, sns_error *err) {
+    const sns_param_desc *d = &m->layout.desc[first];
+    bool wide = p->from.type == SNS_PACKED_F32;
+    p->from.scale = p->scale = malloc(n * d->dim[0] * sizeof *p->scale);
+    if (!p->scale) return no_memory(m, first, err);
+    bool in_place = take_in_place(m, first, n, p);
+    if (wide && !in_place) return copy_wide(m, first, n, p, err); /* checked there */
     sns_status s = SNS_OK;
     for (size_t i = 0; i < n && !s; i++) {
         s = sns_clip_weights_check_stored(&m->weights, first + i, d->count, err);
-        sns_clip_weights_narrow(&m->weights, &m->layout, first + i, (char *)p->copy + i * size,
-                                p->scale + i * rows);
+        sns_clip_weights_narrow(&m->weights, &m->layout, first + i, NULL, p->scale + i * d->dim[0]);
     }
-    p->from.weights = p->copy;
-    p->from.scale = p->scale;
-    return s;
+    return s || in_place ? s : copy_narrow(m, first, n, p, err);
 }
 
 static sns_status pack(sns_model *m, sns_param *p, size_t first, size_t n, sns_error *err) {
@@ -97,9 +117,9 @@ static sns_status pack(sns_model *m, sns_param *p, size_t first, size_t n, sns_e
     const sns_param_desc *d = &m->layout.desc[first];
     size_t rows = d->dim[0], cols = d->count / rows;
     to_pack t = {.from = {.type = packed_type(m, first, n)}};
-    sns_status s = t.from.type == SNS_PACKED_F32 ? copy_wide(m, first, n, &t, err)
-                                                 : copy_narrow(m, first, n, &t, err);
-    if (!s) s = sns_packed_new_from(&t.from, n * rows, cols, &m->packed[first], err);
+    sns_status s = take(m, first, n, &t, err);
+    if (!s)
+        s = sns_packed_new_from(&t.from, n * rows, cols, m->packed_numbers, &m->packed[first], err);
     sns_aligned_free(t.copy);
     free(t.scale);
     if (s) return s;
@@ -153,11 +173,26 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     return r->status == SNS_OK;
 }
 
+/* About the bytes that a tower's packed weights take. */
+static size_t packed_bytes(const sns_model *m, sns_tower tower) {
+    static const size_t bytes[] = {
+        [SNS_PACKED_F32] = 4, [SNS_PACKED_BF16] = 2, [SNS_PACKED_INT8] = 1};
+    size_t n = 0;
+    for (size_t i = 0; i < m->layout.count; i++) {
+        const sns_param_desc *d = &m->layout.desc[i];
+        if (d->use == SNS_USE_PRODUCT && tower_of(d->name) == tower)
+            n += d->count *
+                 bytes[sns_packed_arithmetic(sns_model_packing(m, i), d->count / d->dim[0])];
+    }
+    return n;
+}
+
 sns_status sns_model_ready(sns_model *m, sns_tower tower, sns_error *err) {
     if (atomic_load_explicit(&m->ready[tower], memory_order_acquire)) return SNS_OK;
     pthread_mutex_lock(&m->lock);
     readying r = {.model = m, .tower = tower, .err = err};
     if (!atomic_load_explicit(&m->ready[tower], memory_order_relaxed)) {
+        sns_arena_reserve(m->packed_numbers, packed_bytes(m, tower));
         sns_clip_visit(m->clip, visit, &r);
         if (!r.status) atomic_store_explicit(&m->ready[tower], true, memory_order_release);
     }

@@ -43,6 +43,7 @@ typedef struct workspace {
 
 struct sns_packed {
     size_t N, K, bytes;
+    bool own;    /* data is to be freed */
     float *data; /* for each COLS columns, for each DEPTH of K, the groups of 16 columns */
 };
 
@@ -159,16 +160,15 @@ sns_status sns_gemm_bf16(bool transpose_a, bool transpose_b, size_t M, size_t N,
     return run(&p, err);
 }
 
-sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
+static sns_status pack_floats(const float *W, size_t N, size_t K, sns_arena *memory,
+                              sns_packed **out, sns_error *err) {
     size_t floats, bytes;
-    *out = NULL;
-    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX)
-        return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
     if (!sns_mul_size(round_up(N, SNS_GEMM_COLS), K, &floats) ||
         !sns_mul_size(floats, sizeof *W, &bytes))
         return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
     sns_packed *w = calloc(1, sizeof *w);
-    if (w) *w = (sns_packed){.N = N, .K = K, .bytes = bytes, .data = sns_aligned_alloc(bytes)};
+    if (w) *w = (sns_packed){.N = N, .K = K, .bytes = bytes, .own = !memory};
+    if (w) w->data = memory ? sns_arena_alloc(memory, bytes) : sns_aligned_alloc(bytes);
     if (!w || !w->data) {
         sns_packed_free(w);
         return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
@@ -184,21 +184,26 @@ sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, 
     return SNS_OK;
 }
 
-/* The same in f32: there is no narrower product here. */
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
-                               sns_error *err) {
+sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
+    return sns_packed_new_from(&(sns_packed_source){.type = SNS_PACKED_F32, .weights = W}, N, K,
+                               NULL, out, err);
+}
+
+/* In f32 whatever the type: there is no narrower product here. */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_arena *memory,
+                               sns_packed **out, sns_error *err) {
     size_t count, bytes;
     *out = NULL;
-    if (from->type == SNS_PACKED_F32) return sns_packed_new(from->weights, N, K, out, err);
+    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX || (from->more[0] && N % 3))
+        return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
+    if (from->type == SNS_PACKED_F32 && !from->more[0])
+        return pack_floats(from->weights, N, K, memory, out, err);
     float *wide = sns_mul_size(N, K, &count) && sns_mul_size(count, sizeof *wide, &bytes)
                       ? sns_aligned_alloc(bytes)
                       : NULL;
     if (!wide) return sns_fail(err, SNS_NOMEM, "no memory to widen a weight");
-    const int8_t *q = from->weights;
-    if (from->type == SNS_PACKED_BF16) sns_kernels_get()->f32_from_bf16(wide, from->weights, count);
-    for (size_t i = 0; from->type == SNS_PACKED_INT8 && i < count; i++)
-        wide[i] = from->scale[i / K] * q[i];
-    sns_status s = sns_packed_new(wide, N, K, out, err);
+    sns_packed_source_widen(from, N, K, 0, N, wide);
+    sns_status s = pack_floats(wide, N, K, memory, out, err);
     sns_aligned_free(wide);
     return s;
 }
@@ -211,7 +216,7 @@ sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K) {
 
 void sns_packed_free(sns_packed *w) {
     if (!w) return;
-    sns_aligned_free(w->data);
+    if (w->own) sns_aligned_free(w->data);
     free(w);
 }
 

@@ -15,6 +15,7 @@
  * the same order for any number of threads. */
 #ifndef SNS_KERNEL_PACKED_H
 #define SNS_KERNEL_PACKED_H
+#include "base/memory.h"
 #include "kernel/kernel.h"
 #include <sensus/status.h>
 
@@ -29,11 +30,13 @@ typedef struct sns_packed_source {
     sns_packed_type type;
     const void *weights; /* [N, K] */
     const float *scale;
+    const void *more[2]; /* unless NULL: the rows lie in three places, N / 3 in each (q, k, v) */
 } sns_packed_source;
 
-/* Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused). */
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
-                               sns_error *err);
+/* memory: where the packed numbers go, which must outlive the result; NULL: memory of its own.
+ * Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused). */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_arena *memory,
+                               sns_packed **out, sns_error *err);
 /* The same of floats. */
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err);
 void sns_packed_free(sns_packed *p);
@@ -41,6 +44,13 @@ size_t sns_packed_bytes(const sns_packed *p);
 /* What a weight of this type and K columns is multiplied in on this processor. 32 bits hold the sum
  * of 65,536 products of bytes: longer ones are f32. */
 sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K);
+/* Rows first … first + rows - 1 as they are: where they lie if that is in one piece, else copied to
+ * copy, which has room for them. */
+const void *sns_packed_source_rows(const sns_packed_source *from, size_t N, size_t K, size_t first,
+                                   size_t rows, void *copy);
+/* The same as floats [rows, K]. */
+void sns_packed_source_widen(const sns_packed_source *from, size_t N, size_t K, size_t first,
+                             size_t rows, float *out);
 /* y [M, N] = act(x [M, K] W^T + bias) + residual; bias [N] or NULL; residual [M, N] or NULL, may be
  * y. int8: a row of x with NaN or infinity gives NaN. */
 sns_status sns_packed_run(const sns_packed *p, size_t M, const float *x, const float *bias,

@@ -88,11 +88,13 @@ size_t sns_clip_weights_bytes(const sns_clip_weights *w);
 sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, size_t i,
                                 float *out, sns_error *err);
 /* Entry i, a matrix of BF16 or I8, as it is stored but in the layout's order: elements into out,
- * and for I8 the scales of its rows, dim[0] of them, into scale. */
+ * and for I8 the scales of its rows, dim[0] of them, into scale. out NULL: the scales alone. */
 void sns_clip_weights_narrow(const sns_clip_weights *w, const sns_layout *l, size_t i, void *out,
                              float *scale);
 /* Entry i in the mapping itself when it can be used as it is, else NULL. */
 const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i);
+/* The same whatever its type, as it is stored. */
+const void *sns_clip_weights_in_place(const sns_clip_weights *w, size_t i);
 /* SNS_FORMAT with the tensor's name when data [n], the value of entry i from its element `first`
  * on, holds NaN or infinity. */
 sns_status sns_clip_weights_check(const sns_clip_weights *w, size_t i, size_t first,

@@ -295,9 +295,9 @@ void sns_clip_weights_narrow(const sns_clip_weights *w, const sns_layout *l, siz
     const sns_weight *at = &w->at[i];
     const sns_param_desc *d = &l->desc[i];
     size_t bytes = sns_dtype_bytes(at->tensor->dtype), rows = d->dim[0], cols = d->count / rows;
-    if (at->transposed)
+    if (out && at->transposed)
         transpose_narrow(out, at->tensor->data, rows, cols, bytes);
-    else
+    else if (out)
         memcpy(out, at->tensor->data + at->first * bytes, d->count * bytes);
     if (at->scale)
         memcpy(scale, at->scale->data + at->first / cols * sizeof *scale, rows * sizeof *scale);
@@ -341,6 +341,13 @@ sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, 
 const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i) {
     const float *data = sns_stored_f32(w->at[i].tensor);
     return data && !w->at[i].transposed ? data + w->at[i].first : NULL;
+}
+
+const void *sns_clip_weights_in_place(const sns_clip_weights *w, size_t i) {
+    const sns_stored *t = w->at[i].tensor;
+    size_t bytes = sns_dtype_bytes(t->dtype);
+    if (w->at[i].transposed || !bytes || (uintptr_t)t->data % bytes) return NULL;
+    return t->data + w->at[i].first * bytes;
 }
 
 /* An exponent of all ones is NaN or infinity; no branch in the loop, so that it vectorises. */
