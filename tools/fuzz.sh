@@ -7,7 +7,7 @@ target=$1 runs=${2:-1000000}
 out=build-fuzz
 flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/packed_source.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
+clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/packed_memory.c src/kernel/packed_source.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
 
 sources() {
     case $1 in

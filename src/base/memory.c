@@ -3,9 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { ALIGN = 64, BLOCK_MIN = 1 << 20, HUGE_PAGE = 2 << 20 };
+enum { ALIGN = 64, BLOCK_MIN = 1 << 20 };
 
 bool sns_mul_size(size_t a, size_t b, size_t *out) {
     return !__builtin_mul_overflow(a, b, out);
@@ -77,25 +76,6 @@ static block *block_new(const sns_arena *arena, size_t n) {
         return NULL;
     }
     return b;
-}
-
-void sns_arena_reserve(sns_arena *arena, size_t n) {
-    size_t size;
-    if (n > SIZE_MAX - HUGE_PAGE || n < HUGE_PAGE) return;
-    size = (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    block *b = calloc(1, sizeof *b), *last = arena->first;
-    if (!b || !(b->data = aligned_alloc(HUGE_PAGE, size))) {
-        free(b);
-        return;
-    }
-    madvise(b->data, size, MADV_HUGEPAGE);
-    b->size = size;
-    arena->size += size;
-    while (last && last->next) last = last->next;
-    if (last)
-        last->next = b;
-    else
-        arena->first = b;
 }
 
 /* The next block after `current` that holds n bytes; a new one is linked in where none does. Blocks

@@ -30,9 +30,6 @@ void sns_arena_free(sns_arena *arena);
 /* n bytes at a 64-byte boundary, not cleared; NULL when there is no memory. n == 0 gives a valid
  * pointer that must not be dereferenced. */
 void *sns_arena_alloc(sns_arena *arena, size_t n);
-/* A hint before many allocations of n bytes together: they get one block, on pages of 2 MiB where
- * the system has them, which saves most of the time that first touches take. */
-void sns_arena_reserve(sns_arena *arena, size_t n);
 sns_arena_mark sns_arena_get_mark(const sns_arena *arena);
 void sns_arena_release(sns_arena *arena, sns_arena_mark mark);
 void sns_arena_reset(sns_arena *arena);

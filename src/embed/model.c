@@ -55,8 +55,7 @@ static sns_status open_parts(sns_model *m, sns_error *err) {
     if (s) return s;
     m->packed = calloc(m->layout.count, sizeof *m->packed);
     m->converted = sns_arena_new();
-    m->packed_numbers = sns_arena_new();
-    if (!m->packed || !m->converted || !m->packed_numbers)
+    if (!m->packed || !m->converted)
         s = sns_fail(err, SNS_NOMEM, "%s: no memory for the model", m->dir);
     return s;
 }
@@ -81,7 +80,10 @@ void sns_model_free(sns_model *m) {
     for (size_t i = 0; m->packed && i < m->layout.count; i++) sns_packed_free(m->packed[i]);
     free(m->packed);
     sns_arena_free(m->converted);
-    sns_arena_free(m->packed_numbers);
+    for (int tower = 0; tower < SNS_TOWER_COUNT; tower++) {
+        sns_packed_memory_free(&m->numbers[tower]);
+        sns_map_close(&m->kept[tower]);
+    }
     sns_tokenizer_free(m->tokenizer);
     sns_clip_weights_close(&m->weights);
     sns_clip_free(m->clip);

@@ -3,9 +3,10 @@
  * Linear weights are packed (oneDNN's order of the same numbers, and of the same type: what is
  * bfloat16 or int8 in the file stays so); q, k and v, three tensors in the file, become one weight
  * [3C, C]. Their pages in the mapping are given back afterwards, so that memory holds each weight
- * about once. The token table is read where it lies, row by row; so are gains and biases in f32. */
+ * about once; bfloat16 and int8 towers are kept packed for the next start (packed_cache.h). The
+ * token table is read where it lies, row by row; so are gains and biases in f32. */
 #include "base/error.h"
-#include "embed/model_internal.h"
+#include "embed/packed_cache.h"
 
 typedef struct readying {
     sns_model *model;
@@ -16,7 +17,7 @@ typedef struct readying {
     sns_status status;
 } readying;
 
-static sns_tower tower_of(const char *name) {
+sns_tower sns_model_tower_of(const char *name) {
     return !strncmp(name, "text", 4) ? SNS_TOWER_TEXT : SNS_TOWER_IMAGE;
 }
 
@@ -116,10 +117,12 @@ static sns_status pack(sns_model *m, sns_param *p, size_t first, size_t n, sns_e
     if (m->packed[first]) return SNS_OK;
     const sns_param_desc *d = &m->layout.desc[first];
     size_t rows = d->dim[0], cols = d->count / rows;
+    sns_packed_memory *memory = &m->numbers[sns_model_tower_of(d->name)];
     to_pack t = {.from = {.type = packed_type(m, first, n)}};
-    sns_status s = take(m, first, n, &t, err);
+    sns_status s = memory->filled ? SNS_OK : take(m, first, n, &t, err);
     if (!s)
-        s = sns_packed_new_from(&t.from, n * rows, cols, m->packed_numbers, &m->packed[first], err);
+        s = sns_packed_new_from(&t.from, n * rows, cols, memory->data ? memory : NULL,
+                                &m->packed[first], err);
     sns_aligned_free(t.copy);
     free(t.scale);
     if (s) return s;
@@ -160,7 +163,7 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     sns_model *m = r->model;
     size_t entry = r->entry++;
     bool scalar = param == &m->clip->logit_scale || param == &m->clip->logit_bias;
-    if (scalar || tower_of(desc->name) != r->tower) return true;
+    if (scalar || sns_model_tower_of(desc->name) != r->tower) return true;
     if (third == 0) r->part_entry = entry;
     if (third >= 0 && third < 2) return true;
     size_t first = third < 0 ? entry : r->part_entry, n = third < 0 ? 1 : 3;
@@ -173,18 +176,52 @@ static bool visit(void *user, sns_param *param, int third, const sns_param_desc 
     return r->status == SNS_OK;
 }
 
-/* About the bytes that a tower's packed weights take. */
-static size_t packed_bytes(const sns_model *m, sns_tower tower) {
-    static const size_t bytes[] = {
-        [SNS_PACKED_F32] = 4, [SNS_PACKED_BF16] = 2, [SNS_PACKED_INT8] = 1};
+/* More than the bytes that a tower's packed weights take. */
+static size_t packed_room(const sns_model *m, sns_tower tower) {
     size_t n = 0;
     for (size_t i = 0; i < m->layout.count; i++) {
         const sns_param_desc *d = &m->layout.desc[i];
-        if (d->use == SNS_USE_PRODUCT && tower_of(d->name) == tower)
-            n += d->count *
-                 bytes[sns_packed_arithmetic(sns_model_packing(m, i), d->count / d->dim[0])];
+        if (d->use == SNS_USE_PRODUCT && sns_model_tower_of(d->name) == tower)
+            n += sns_packed_room(sns_model_packing(m, i), d->dim[0], d->count / d->dim[0]);
     }
     return n;
+}
+
+static void visit_tower(readying *r) {
+    r->entry = 0;
+    r->status = SNS_OK;
+    sns_clip_visit(r->model->clip, visit, r);
+}
+
+/* From the file where the packed weights were kept. False: they were packed otherwise, or not at
+ * all; then no weight of the tower is packed. */
+static bool ready_from_cache(readying *r) {
+    sns_model *m = r->model;
+    sns_packed_memory *numbers = &m->numbers[r->tower];
+    sns_packed_cache cache;
+    if (!sns_packed_cache_open(m, r->tower, &cache)) return false;
+    *numbers = cache.memory;
+    visit_tower(r);
+    if (!r->status && numbers->layout == cache.layout && numbers->used == numbers->size) {
+        m->kept[r->tower] = cache.map;
+        return true;
+    }
+    for (size_t i = 0; i < m->layout.count; i++) {
+        if (sns_model_tower_of(m->layout.desc[i].name) != r->tower) continue;
+        sns_packed_free(m->packed[i]);
+        m->packed[i] = NULL;
+    }
+    sns_packed_memory_free(numbers);
+    sns_packed_cache_close(&cache);
+    return false;
+}
+
+/* A first call that failed has packed some: then there is memory, and the others follow. */
+static void ready_from_weights(readying *r) {
+    sns_packed_memory *numbers = &r->model->numbers[r->tower];
+    if (!numbers->data) sns_packed_memory_new(numbers, packed_room(r->model, r->tower));
+    visit_tower(r);
+    if (!r->status) sns_packed_cache_write(r->model, r->tower, numbers);
 }
 
 sns_status sns_model_ready(sns_model *m, sns_tower tower, sns_error *err) {
@@ -192,8 +229,7 @@ sns_status sns_model_ready(sns_model *m, sns_tower tower, sns_error *err) {
     pthread_mutex_lock(&m->lock);
     readying r = {.model = m, .tower = tower, .err = err};
     if (!atomic_load_explicit(&m->ready[tower], memory_order_relaxed)) {
-        sns_arena_reserve(m->packed_numbers, packed_bytes(m, tower));
-        sns_clip_visit(m->clip, visit, &r);
+        if (m->numbers[tower].data || !ready_from_cache(&r)) ready_from_weights(&r);
         if (!r.status) atomic_store_explicit(&m->ready[tower], true, memory_order_release);
     }
     pthread_mutex_unlock(&m->lock);

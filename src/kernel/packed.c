@@ -35,8 +35,7 @@ struct sns_packed {
     sns_packed_type type; /* of the arithmetic */
     size_t N, K, panels, bytes;
     panel *panel;
-    void *data;           /* all panels' numbers */
-    bool own;             /* data is to be freed */
+    void *own;            /* the numbers, unless they are in a memory for many weights */
     float *scale;         /* int8: [N], else NULL */
     int32_t *sum;         /* int8: each row of W added up [N], else NULL */
     pthread_mutex_t lock; /* of plans and clock */
@@ -229,21 +228,16 @@ static dnnl_status_t pack_panel(const sns_packed *w, const sns_packed_source *fr
     return s;
 }
 
-/* What int8 needs beside its panels; the sums are theirs to fill in. */
-static bool keep_scales(sns_packed *w, const sns_packed_source *from) {
-    w->scale = sns_aligned_alloc(w->N * sizeof *w->scale);
-    w->sum = sns_aligned_alloc(w->N * sizeof *w->sum);
-    if (!w->scale || !w->sum) return false;
-    memcpy(w->scale, from->scale, w->N * sizeof *w->scale);
-    w->bytes += w->N * (sizeof *w->scale + sizeof *w->sum);
-    return true;
+static size_t round_64(size_t n) {
+    return ceil_div(n, 64) * 64;
 }
 
-/* The panels' columns, layouts and places, and memory for all. Only the last differs in width. */
-static dnnl_status_t lay_out(sns_packed *w, sns_arena *memory) {
-    size_t width = ceil_div(ceil_div(w->N, w->panels), 16) * 16, total = 0;
+/* The panels' columns and layouts. Only the last differs in width. *total <- bytes for all. */
+static dnnl_status_t lay_out(sns_packed *w, size_t *total) {
+    size_t width = ceil_div(ceil_div(w->N, w->panels), 16) * 16;
     dnnl_status_t s = sns_onednn_engine() ? dnnl_success : dnnl_unimplemented;
     w->panels = ceil_div(w->N, width);
+    *total = w->type == SNS_PACKED_INT8 ? 2 * round_64(w->N * sizeof *w->scale) : 0;
     for (size_t i = 0; i < w->panels && !s; i++) {
         panel *p = &w->panel[i];
         *p = (panel){.first = i * width, .cols = min_size(width, w->N - i * width)};
@@ -251,17 +245,44 @@ static dnnl_status_t lay_out(sns_packed *w, sns_arena *memory) {
             p->desc = p[-1].desc;
         else
             s = panel_layout(w, p);
-        if (!s) total += ceil_div(dnnl_memory_desc_get_size(&p->desc), 64) * 64;
+        if (!s) *total += round_64(dnnl_memory_desc_get_size(&p->desc));
     }
-    if (s) return s;
-    w->own = !memory;
-    char *at = w->data = memory ? sns_arena_alloc(memory, total) : sns_aligned_alloc(total);
-    if (!at) return dnnl_out_of_memory;
+    return s;
+}
+
+/* The panels, and for int8 the scales and sums, at their places from `at` on. */
+static void place(sns_packed *w, char *at) {
+    size_t list = round_64(w->N * sizeof *w->scale);
+    if (w->type == SNS_PACKED_INT8) {
+        w->scale = (float *)(void *)at;
+        w->sum = (int32_t *)(void *)(at + list);
+        at += 2 * list;
+    }
     for (size_t i = 0; i < w->panels; i++) {
         w->panel[i].data = at;
-        at += ceil_div(dnnl_memory_desc_get_size(&w->panel[i].desc), 64) * 64;
+        at += round_64(dnnl_memory_desc_get_size(&w->panel[i].desc));
     }
-    w->bytes += total;
+}
+
+static dnnl_status_t find_place(sns_packed *w, sns_packed_memory *memory) {
+    size_t total;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    dnnl_status_t s = lay_out(w, &total);
+    omp_set_num_threads(threads);
+    if (s) return s;
+    void *at = memory ? sns_packed_memory_take(memory, total) : NULL;
+    if (memory) {
+        const size_t shape[] = {w->N, w->K, (size_t)w->type, w->panels, total};
+        sns_packed_memory_note(memory, shape, sizeof shape);
+        sns_packed_memory_note(memory, &w->panel[0].desc, sizeof w->panel[0].desc);
+        sns_packed_memory_note(memory, &w->panel[w->panels - 1].desc, sizeof w->panel[0].desc);
+    }
+    if (!at && memory && memory->filled) return dnnl_success;
+    if (!at) at = w->own = sns_aligned_alloc(total);
+    if (!at) return dnnl_out_of_memory;
+    w->bytes = total;
+    place(w, at);
     return dnnl_success;
 }
 
@@ -270,6 +291,7 @@ static dnnl_status_t lay_out(sns_packed *w, sns_arena *memory) {
 static dnnl_status_t pack_all(const sns_packed *w, const sns_packed_source *from) {
     ptrdiff_t panels = (ptrdiff_t)w->panels;
     int failed = 0;
+    if (w->scale) memcpy(w->scale, from->scale, w->N * sizeof *w->scale);
 #pragma omp parallel for schedule(static) if (w->bytes > 4 << 20) reduction(| : failed)
     for (ptrdiff_t i = 0; i < panels; i++) {
         int threads = omp_get_max_threads();
@@ -285,8 +307,8 @@ sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, 
                                NULL, out, err);
 }
 
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_arena *memory,
-                               sns_packed **out, sns_error *err) {
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K,
+                               sns_packed_memory *memory, sns_packed **out, sns_error *err) {
     *out = NULL;
     if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX || (from->more[0] && N % 3))
         return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
@@ -298,32 +320,44 @@ sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K
     w->K = K;
     w->panels = ceil_div(N, PANEL);
     w->panel = calloc(w->panels, sizeof *w->panel);
-    if (!w->panel || (w->type == SNS_PACKED_INT8 && !keep_scales(w, from))) {
+    if (!w->panel) {
         sns_packed_free(w);
         return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
     }
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
-    dnnl_status_t s = lay_out(w, memory);
-    omp_set_num_threads(threads);
-    if (!s) s = pack_all(w, from);
+    bool filled = memory && memory->filled;
+    dnnl_status_t s = find_place(w, memory);
+    if (!s && !filled) s = pack_all(w, from);
     if (s) {
         sns_status status = fail_dnnl(err, s, "packing", 0, w);
         sns_packed_free(w);
         return status;
     }
+    if (!w->panel[0].data) {
+        sns_packed_free(w);
+        return sns_fail(err, SNS_MISMATCH, "the packed weights that were kept end too early");
+    }
     *out = w;
     return SNS_OK;
+}
+
+size_t sns_packed_room(sns_packed_type type, size_t N, size_t K) {
+    size_t bytes = types[sns_packed_arithmetic(type, K)].weight_bytes, panels = ceil_div(N, PANEL);
+    return (N + 64 * panels) * (K + 64) * bytes + 2 * round_64(N * sizeof(float)) + 64 * panels;
+}
+
+void sns_packed_describe(char *text, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    int isa = sns_onednn_engine() ? (int)dnnl_get_effective_cpu_isa() : 0;
+    snprintf(text, size, "oneDNN %d.%d.%d %s, instruction set %x", v->major, v->minor, v->patch,
+             v->hash, (unsigned)isa);
 }
 
 void sns_packed_free(sns_packed *w) {
     if (!w) return;
     for (plan *p = w->plans; p < w->plans + PLANS; p++)
         if (p->primitive) dnnl_primitive_destroy(p->primitive);
-    if (w->own) sns_aligned_free(w->data);
+    sns_aligned_free(w->own);
     free(w->panel);
-    sns_aligned_free(w->scale);
-    sns_aligned_free(w->sum);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }

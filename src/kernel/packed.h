@@ -15,7 +15,6 @@
  * the same order for any number of threads. */
 #ifndef SNS_KERNEL_PACKED_H
 #define SNS_KERNEL_PACKED_H
-#include "base/memory.h"
 #include "kernel/kernel.h"
 #include <sensus/status.h>
 
@@ -33,10 +32,34 @@ typedef struct sns_packed_source {
     const void *more[2]; /* unless NULL: the rows lie in three places, N / 3 in each (q, k, v) */
 } sns_packed_source;
 
+/* Where the numbers of many packed weights lie one after another, in the order of the calls. The
+ * same calls fill it with the same numbers, unless the processor or oneDNN is another one, so they
+ * may be kept and given again as `filled`. */
+typedef struct sns_packed_memory {
+    unsigned char *data; /* at a multiple of 64 */
+    size_t size, used;
+    uint64_t layout; /* a hash of the shapes and layouts of all weights so far */
+    bool filled;     /* nothing is packed, sources are not read, data is only read */
+    bool overflowed; /* a weight did not fit */
+} sns_packed_memory;
+
+/* False: no memory. */
+bool sns_packed_memory_new(sns_packed_memory *m, size_t size);
+/* Data of filled memory is the caller's. */
+void sns_packed_memory_free(sns_packed_memory *m);
+/* More than enough for a weight. */
+size_t sns_packed_room(sns_packed_type type, size_t N, size_t K);
+/* For packed.c: n bytes at a multiple of 64, NULL: too few are left; and what the layout hashes. */
+void *sns_packed_memory_take(sns_packed_memory *m, size_t n);
+void sns_packed_memory_note(sns_packed_memory *m, const void *bytes, size_t n);
+/* What packed numbers depend on beside the weights: oneDNN's version, the instruction set. */
+void sns_packed_describe(char *text, size_t size);
+
 /* memory: where the packed numbers go, which must outlive the result; NULL: memory of its own.
- * Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused). */
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_arena *memory,
-                               sns_packed **out, sns_error *err);
+ * Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused), SNS_MISMATCH (filled
+ * memory ends). */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K,
+                               sns_packed_memory *memory, sns_packed **out, sns_error *err);
 /* The same of floats. */
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err);
 void sns_packed_free(sns_packed *p);

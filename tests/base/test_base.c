@@ -70,24 +70,6 @@ static void arena_reuses_memory(void **state) {
     sns_arena_free(a);
 }
 
-static void arena_reserves(void **state) {
-    (void)state;
-    enum { PART = 1 << 20 };
-    sns_arena *a = sns_arena_new();
-    char *before = sns_arena_alloc(a, 100);
-    sns_arena_reserve(a, 5 * PART);
-    char *p = NULL;
-    for (int i = 0; i < 5; i++) {
-        char *next = sns_arena_alloc(a, PART);
-        if (i) assert_ptr_equal(next, p + PART);
-        memset(p = next, i, PART);
-    }
-    memset(before, 1, 100);
-    sns_arena_reserve(a, SIZE_MAX - 5); /* a hint that can't be followed */
-    assert_non_null(sns_arena_alloc(a, 100));
-    sns_arena_free(a);
-}
-
 static void strings_grow_and_escape(void **state) {
     (void)state;
     sns_strbuf b = {0};
@@ -183,7 +165,6 @@ int main(void) {
         cmocka_unit_test(error_is_one_line),
         cmocka_unit_test(a_long_message_keeps_file_and_reason),
         cmocka_unit_test(arena_reuses_memory),
-        cmocka_unit_test(arena_reserves),
         cmocka_unit_test(strings_grow_and_escape),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(random_numbers_repeat),

@@ -192,18 +192,30 @@ static void rows_may_lie_in_three_places(void **state) {
         }
         sns_packed_source from = {
             .type = type, .weights = part[0], .scale = w.scale, .more = {part[1], part[2]}};
-        sns_arena *memory = sns_arena_new();
-        sns_packed *again;
-        assert_int_equal(sns_packed_new_from(&from, N, K, memory, &again, NULL), SNS_OK);
+        sns_packed_memory memory, filled;
+        sns_packed *again, *kept;
+        assert_true(sns_packed_memory_new(&memory, sns_packed_room(type, N, K)));
+        assert_int_equal(sns_packed_new_from(&from, N, K, &memory, &again, NULL), SNS_OK);
+        assert_false(memory.overflowed);
+        filled = (sns_packed_memory){.data = memory.data, .size = memory.used, .filled = true};
+        sns_packed_source nothing = {.type = type};
+        assert_int_equal(sns_packed_new_from(&nothing, N, K, &filled, &kept, NULL), SNS_OK);
+        assert_true(filled.layout == memory.layout && filled.used == memory.used);
         for (size_t i = 0; i < 3; i++) free(part[i]);
         float *x = noise(&rng, M * K), y[M * N], z[M * N];
         assert_int_equal(sns_packed_run(w.packed, M, x, NULL, SNS_ACT_NONE, NULL, y, NULL), SNS_OK);
         assert_int_equal(sns_packed_run(again, M, x, NULL, SNS_ACT_NONE, NULL, z, NULL), SNS_OK);
         assert_memory_equal(y, z, sizeof y);
+        assert_int_equal(sns_packed_run(kept, M, x, NULL, SNS_ACT_NONE, NULL, z, NULL), SNS_OK);
+        assert_memory_equal(y, z, sizeof y);
+        sns_error err;
+        sns_packed *none;
+        assert_int_equal(sns_packed_new_from(&nothing, N, K, &filled, &none, &err), SNS_MISMATCH);
         assert_int_equal(sns_packed_new_from(&from, N + 1, K, NULL, &again, NULL), SNS_ARG);
         sns_aligned_free(x);
         sns_packed_free(again);
-        sns_arena_free(memory);
+        sns_packed_free(kept);
+        sns_packed_memory_free(&memory);
         free_weight(&w);
     }
 }
