@@ -91,14 +91,14 @@ static sns_status run(const product *p, const operands *o, sns_error *err) {
 
 /* b as a weight; for int8 its bytes, whatever they are. c is overwritten later. */
 static sns_status pack(const product *p, operands *o, sns_error *err) {
-    sns_packed_source from = {SNS_PACKED_F32, o->b, o->a};
+    sns_packed_source from = {.type = SNS_PACKED_F32, .weights = o->b, .scale = o->a};
     if (p->kind > PACKED_INT8) return SNS_OK;
     if (p->kind == PACKED_INT8) from.type = SNS_PACKED_INT8;
     if (p->kind == PACKED_BF16) {
         sns_kernels_get()->bf16_from_f32((uint16_t *)(void *)o->c, o->b, p->N * p->K);
-        from = (sns_packed_source){SNS_PACKED_BF16, o->c, NULL};
+        from = (sns_packed_source){.type = SNS_PACKED_BF16, .weights = o->c};
     }
-    return sns_packed_new_from(&from, p->N, p->K, &o->packed, err);
+    return sns_packed_new_from(&from, p->N, p->K, NULL, &o->packed, err);
 }
 
 static sns_status measure(const product *p, operands *o, sns_error *err) {

@@ -41,7 +41,8 @@ typedef struct cli_entry {
 #define CLI_MODEL_OPTION(type, member)                                                             \
     {                                                                                              \
         'm', "model", CLI_STRING, "DIR", NULL,                                                     \
-            "the model's folder; without it $SENSUS_MODEL, the catalog's, or the one that came "   \
+            "the model's folder, or a GGUF file; without it $SENSUS_MODEL, the catalog's, or the " \
+            "one that came "                                                                       \
             "with sensus",                                                                         \
             offsetof(type, member), 0, 0, NULL                                                     \
     }

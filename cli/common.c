@@ -85,10 +85,12 @@ void cli_note(const char *fmt, ...) {
     va_end(args);
 }
 
-/* Hugging Face's layout or open_clip's. */
+/* Hugging Face's layout or open_clip's, or a file: GGUF. */
 static bool is_model(const char *dir) {
     static const char *const configs[] = {"config.json", "open_clip_config.json"};
     char path[PATH_MAX];
+    struct stat st;
+    if (!stat(dir, &st) && S_ISREG(st.st_mode)) return !access(dir, R_OK);
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         int n = snprintf(path, sizeof path, "%s/%s", dir, configs[i]);
         if (n > 0 && (size_t)n < sizeof path && !access(path, R_OK)) return true;

@@ -36,10 +36,11 @@ static const cli_option options[] = {
 };
 
 const cli_command cli_model_info = {
-    .arguments = "[DIR]",
+    .arguments = "[MODEL]",
     .description =
-        "Load a model's folder (Hugging Face layout) and print its geometry, its number of "
-        "parameters, its tensors' types and its fingerprint. Without DIR: the model that other "
+        "Load a model (a folder, or a GGUF file of clip.cpp's) and print its geometry, its number "
+        "of "
+        "parameters, its tensors' types and its fingerprint. Without MODEL: the model that other "
         "commands would use.",
     .examples = "sensus model info models/sensus-small",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},

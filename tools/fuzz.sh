@@ -7,18 +7,22 @@ target=$1 runs=${2:-1000000}
 out=build-fuzz
 flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips libavformat libavcodec libswresample)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
+clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/packed_memory.c src/kernel/packed_source.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
 
 sources() {
     case $1 in
     safetensors) echo "$clip" ;;
     config) echo "$clip" ;;
-    classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/safetensors*.c ;;
+    gguf) echo "$clip" src/prep/bpe.c src/prep/json_scan.c src/prep/preprocess.c src/prep/resize.c src/prep/text_normalize.c \
+        src/prep/text_scan.c src/prep/token_index.c src/prep/tokenizer.c src/prep/tokenizer_build.c \
+        src/prep/tokenizer_gguf.c src/prep/tokenizer_load.c src/prep/unigram.c src/prep/unigram_load.c ;;
+    classifier) echo src/embed/classifier_data.c src/embed/classifier_file.c src/tensor/blocks.c src/tensor/safetensors*.c ;;
     image) echo src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
-    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
+    preprocess) echo src/prep/preprocess.c src/prep/resize.c src/tensor/blocks.c src/tensor/gguf.c src/tensor/safetensors.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
     tokenizer) echo src/prep/bpe.c src/prep/json_scan.c src/prep/text_scan.c src/prep/token_index.c \
-        src/prep/tokenizer.c src/prep/tokenizer_load.c src/prep/text_normalize.c src/prep/unigram.c \
-        src/prep/unigram_load.c ;;
+        src/prep/tokenizer.c src/prep/tokenizer_build.c src/prep/tokenizer_gguf.c src/prep/tokenizer_load.c \
+        src/prep/text_normalize.c src/prep/unigram.c src/prep/unigram_load.c src/tensor/blocks.c src/tensor/gguf.c \
+        src/tensor/safetensors.c ;;
     robustness) echo src/score/robustness*.c src/score/report.c ;;
     video) echo src/media/av_*.c src/media/frame_convert.c src/media/look.c src/media/shots.c src/media/tone_map.c \
         src/media/video.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;

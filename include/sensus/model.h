@@ -11,7 +11,8 @@
 typedef struct sns_model sns_model;     /* immutable after loading; may be shared by threads */
 typedef struct sns_session sns_session; /* one thread's scratch for one model */
 
-/* Open a model's folder (Hugging Face layout; docs/FORMATS.md). Weights are mapped.
+/* Open a model's folder (Hugging Face layout; docs/FORMATS.md), or a GGUF file of clip.cpp's.
+ * Weights are mapped.
  * Errors: SNS_MISSING, SNS_IO, SNS_FORMAT, SNS_SHAPE (config and tensors differ), SNS_UNSUPPORTED,
  * SNS_NOMEM. */
 SNS_API sns_status sns_model_load(const char *dir, sns_model **out, sns_error *err);
@@ -41,10 +42,11 @@ SNS_API sns_status sns_model_describe(const sns_model *m, int json, char **text,
 SNS_API sns_status sns_model_average(const char *original, const char *tuned, double alpha,
                                      const char *dir, const char *dtype, sns_error *err);
 
-/* Write a model in narrower numbers, for inference.
+/* Write a model in other numbers, in most cases narrower ones for inference.
  *   type  "bf16": all tensors in bfloat16, half the size of f32; products in bfloat16
  *         "int8": linear weights and the token table in 8 bits, the rest in f16, about a quarter;
  *         products in 8 bits. Such a model can't be trained, averaged or quantised further.
+ *         "f16", "f32": all tensors in these; products in f32. From a GGUF file, its folder.
  * A processor without the instructions multiplies in f32. Vocabulary and preprocessing are copied.
  * Needs 4 to 5 bytes for each parameter. Errors: as sns_model_load; SNS_ARG (type, or dir is the
  * model's own folder), SNS_UNSUPPORTED (an int8 model), SNS_IO. Source: Jacob et al. 2018. */

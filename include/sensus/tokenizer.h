@@ -19,10 +19,10 @@
 
 typedef struct sns_tokenizer sns_tokenizer; /* immutable; may be shared by threads */
 
-/* From a model's folder: tokenizer.json, else vocab.json + merges.txt.
- * Errors: SNS_MISSING, SNS_IO, SNS_FORMAT, SNS_LIMIT (2^20 tokens, 256 added ones), SNS_UNSUPPORTED
- * (a kind other than Unigram and byte-level BPE, rules that differ from CLIP's, a normalizer or
- * pre_tokenizer that is not known), SNS_NOMEM. */
+/* From a model's folder: tokenizer.json, else vocab.json + merges.txt; from a GGUF file: its
+ * tokens. Errors: SNS_MISSING, SNS_IO, SNS_FORMAT, SNS_LIMIT (2^20 tokens, 256 added ones),
+ * SNS_UNSUPPORTED (a kind other than Unigram and byte-level BPE, rules that differ from CLIP's, a
+ * normalizer or pre_tokenizer that is not known), SNS_NOMEM. */
 SNS_API sns_status sns_tokenizer_load(const char *dir, sns_tokenizer **out, sns_error *err);
 SNS_API void sns_tokenizer_free(sns_tokenizer *tok);
 /* The highest id + 1. */

@@ -12,8 +12,11 @@ static size_t count_parameters(const sns_layout *l, const char *prefix) {
     return n;
 }
 
-/* "F16", "I8" where products are, or "mixed" */
+/* "F16", "I8" where products are, or "mixed". clip.cpp keeps all but matrices in F32. */
 static const char *stored_type(const sns_model *m) {
+    for (size_t i = 0; m->weights.gguf && i < m->layout.count; i++)
+        if (m->layout.desc[i].use == SNS_USE_TABLE)
+            return sns_dtype_name(m->weights.at[i].tensor->dtype);
     if (sns_clip_weights_int8(&m->weights, &m->layout)) return sns_dtype_name(SNS_DTYPE_I8);
     sns_dtype first = m->weights.at[0].tensor->dtype;
     for (size_t i = 1; i < m->layout.count; i++)
@@ -21,6 +24,11 @@ static const char *stored_type(const sns_model *m) {
             m->weights.at[i].tensor->dtype != first)
             return "mixed";
     return sns_dtype_name(first);
+}
+
+/* Whose names the tensors have. */
+static const char *family(const sns_model *m) {
+    return m->weights.gguf ? "clip.cpp" : family(m);
 }
 
 /* What this processor multiplies the linear weights in: "f32", "bf16", "int8", or "mixed". */
@@ -86,7 +94,7 @@ static void text_line(sns_strbuf *b, const sns_clip_config *c, size_t n) {
 static char *as_text(const sns_model *m, size_t vision, size_t text) {
     const sns_clip_config *c = &m->config;
     sns_strbuf b = {0};
-    sns_strbuf_printf(&b, "%-13s%s\n", "folder", m->dir);
+    sns_strbuf_printf(&b, "%-13s%s\n", m->weights.gguf ? "file" : "folder", m->dir);
     sns_strbuf_printf(&b, "%-13s%zu, vectors of %zu%s, temperature factor %.4g", "parameters",
                       m->layout.total, c->embed, c->absolute ? " numbers, none below 0" : "",
                       (double)m->scale);
@@ -96,10 +104,13 @@ static char *as_text(const sns_model *m, size_t vision, size_t text) {
     input_line(&b, m);
     text_line(&b, c, text);
     sns_strbuf_printf(&b, "%-13s%zu tokens, texts of up to %zu%s\n", "vocabulary", c->vocab,
-                      c->context, m->tokenizer ? "" : " (the folder has no tokenizer)");
+                      c->context, m->tokenizer ? "" : " (there is no tokenizer)");
     sns_strbuf_printf(&b, "%-13s%zu tensors, %s, %zu bytes, %s names, products in %s\n", "weights",
-                      m->layout.count, stored_type(m), sns_safetensors_bytes(m->weights.file),
-                      m->weights.open_clip ? "open_clip's" : "Hugging Face's", arithmetic(m));
+                      m->layout.count, stored_type(m), sns_clip_weights_bytes(&m->weights),
+                      m->weights.gguf        ? "clip.cpp's"
+                      : m->weights.open_clip ? "open_clip's"
+                                             : "Hugging Face's",
+                      arithmetic(m));
     sns_strbuf_printf(&b, "%-13s%s\n", "fingerprint", m->fingerprint);
     if (b.failed) sns_strbuf_free(&b);
     return b.data;
@@ -142,9 +153,8 @@ static char *as_json(const sns_model *m, size_t vision, size_t text) {
         (json_int_t)c->patch_px, "vocabulary", (json_int_t)c->vocab, "context",
         (json_int_t)c->context, "tokenizer", m->tokenizer != NULL, "tensors",
         (json_int_t)m->layout.count, "dtype", stored_type(m), "bytes",
-        (json_int_t)sns_safetensors_bytes(m->weights.file), "names",
-        m->weights.open_clip ? "open_clip" : "huggingface", "fingerprint", m->fingerprint, "image",
-        tower_json(&c->vision, vision_name(c), vision), "text",
+        (json_int_t)sns_clip_weights_bytes(&m->weights), "names", family(m), "fingerprint",
+        m->fingerprint, "image", tower_json(&c->vision, vision_name(c), vision), "text",
         tower_json(&c->text, c->text_kind == SNS_TEXT_CBOW ? "cbow" : "transformer", text));
     if (root) json_object_set_new(root, "products", json_string(arithmetic(m)));
     if (root && c->has_bias) json_object_set_new(root, "bias", json_real((double)m->bias));

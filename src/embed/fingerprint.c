@@ -1,6 +1,7 @@
 /* fingerprint.c - 128 bits that change when a model would give other vectors.
  *
- * Covered: every byte of the configuration, preprocessing and tokenizer files; of the weights every
+ * Covered: every byte of the configuration, preprocessing and tokenizer files (of a GGUF file, of
+ * its header); of the weights every
  * tensor's name, type and shape, and its data: all of it where the files hold at most 32 MiB,
  * beyond that tensors of up to 4 KiB whole and of larger ones four windows of 256 bytes, spread
  * evenly from the first byte to the last. Training moves every tensor, so two checkpoints differ
@@ -92,11 +93,15 @@ static void absorb_tensor(hash *h, const sns_stored *t, bool whole) {
 
 sns_status sns_model_take_fingerprint(sns_model *m, sns_error *err) {
     hash h = {{1, 2, 3, 4}, 0};
-    const sns_safetensors *f = m->weights.file;
-    bool whole = sns_safetensors_bytes(f) <= WHOLE_MAX;
-    for (size_t i = 0; i < sns_safetensors_count(f); i++)
-        absorb_tensor(&h, sns_safetensors_at(f, i), whole);
-    sns_status s = absorb_folder(&h, m->dir, err);
+    const sns_clip_weights *w = &m->weights;
+    bool whole = sns_clip_weights_bytes(w) <= WHOLE_MAX;
+    for (size_t i = 0; i < sns_clip_weights_stored_count(w); i++)
+        absorb_tensor(&h, sns_clip_weights_stored(w, i), whole);
+    sns_status s = SNS_OK;
+    if (w->gguf)
+        absorb(&h, sns_gguf_header(w->gguf).data, sns_gguf_header(w->gguf).size);
+    else
+        s = absorb_folder(&h, m->dir, err);
     if (!s) finish(&h, m->fingerprint);
     return s;
 }

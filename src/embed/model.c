@@ -99,6 +99,10 @@ void sns_model_free(sns_model *m) {
     for (size_t i = 0; m->packed && i < m->layout.count; i++) sns_packed_free(m->packed[i]);
     free(m->packed);
     sns_arena_free(m->converted);
+    for (int tower = 0; tower < SNS_TOWER_COUNT; tower++) {
+        sns_packed_memory_free(&m->numbers[tower]);
+        sns_map_close(&m->kept[tower]);
+    }
     sns_tokenizer_free(m->tokenizer);
     sns_log_mel_free(m->mel);
     sns_clip_weights_close(&m->weights);

@@ -6,6 +6,7 @@
  * image tower's weights. */
 #ifndef SNS_EMBED_MODEL_INTERNAL_H
 #define SNS_EMBED_MODEL_INTERNAL_H
+#include "base/file.h"
 #include "base/memory.h"
 #include "model/clip_io.h"
 #include "prep/log_mel.h"
@@ -33,6 +34,8 @@ struct sns_model {
     atomic_bool ready[SNS_TOWER_COUNT];
     sns_packed **packed; /* layout.count, by entry; NULL where nothing is packed */
     sns_arena *converted;
+    sns_packed_memory numbers[SNS_TOWER_COUNT]; /* of the packed weights */
+    sns_map kept[SNS_TOWER_COUNT];              /* the file that they lie in; empty: none */
 };
 
 struct sns_session {
@@ -45,6 +48,9 @@ struct sns_session {
 /* Make a tower's parameters usable. Errors: SNS_NOMEM, SNS_FORMAT (NaN or infinity in a tensor),
  * SNS_INTERNAL. A failed call changes nothing that later calls could not repeat. */
 sns_status sns_model_ready(sns_model *m, sns_tower tower, sns_error *err);
+
+/* Which tower a tensor of the layout belongs to. */
+sns_tower sns_model_tower_of(const char *name);
 
 /* The type that an entry of the layout, as it is stored, is packed in. */
 sns_packed_type sns_model_packing(const sns_model *m, size_t entry);

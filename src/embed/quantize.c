@@ -1,12 +1,13 @@
 /* quantize.c - a model in narrower numbers: half or a quarter of the memory to read for each
  * product, and instructions that do two or four times as many.
  *
- * bf16: every tensor rounded to bfloat16. int8: linear weights and the token table in 8 bits with a
- * scale for each row (Jacob et al. 2018), the rest in f16. Nothing is learned and no pictures are
- * needed: activations are brought to 8 bits as they come (kernel/packed.h). Channels far larger
- * than the others of their row cost those precision. They are not kept apart: in a ViT-B/32 of
- * random weights with four channels ten times as large as the rest, cosines to f32 stay above
- * 0.996; at thirty times they fall to 0.99 for pictures and 0.87 for texts, and bf16's to 0.986. */
+ * f32, f16, bf16: every tensor in that type, which is also how a GGUF file becomes a folder. int8:
+ * linear weights and the token table in 8 bits with a scale for each row (Jacob et al. 2018), the
+ * rest in f16. Nothing is learned and no pictures are needed: activations are brought to 8 bits as
+ * they come (kernel/packed.h). Channels far larger than the others of their row cost those
+ * precision. They are not kept apart: in a ViT-B/32 of random weights with four channels ten times
+ * as large as the rest, cosines to f32 stay above 0.996; at thirty times they fall to 0.99 for
+ * pictures and 0.87 for texts, and bf16's to 0.986. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -56,12 +57,17 @@ static sns_status refuse_int8(const char *from, const sns_layout *l, sns_error *
 }
 
 sns_status sns_model_quantize(const char *from, const char *dir, const char *type, sns_error *err) {
-    bool int8 = !strcmp(type, "int8");
+    static const struct {
+        const char *type, *dtype; /* dtype NULL: int8 */
+    } types[] = {{"int8", NULL}, {"bf16", "BF16"}, {"f16", "F16"}, {"f32", "F32"}};
+    enum { TYPES = sizeof types / sizeof *types };
+    size_t t = 0;
     sns_clip_config c;
     sns_layout l = {0};
     float *data = NULL;
-    if (!int8 && strcmp(type, "bf16"))
-        return sns_fail(err, SNS_ARG, "a model is quantised to bf16 or int8, not %s", type);
+    while (t < TYPES && strcmp(type, types[t].type) != 0) t++;
+    if (t == TYPES)
+        return sns_fail(err, SNS_ARG, "a model is written in int8, bf16, f16 or f32, not %s", type);
     sns_status s = sns_clip_config_read(from, &c, err);
     if (!s) s = refuse_same_folder(from, dir, err);
     if (!s) s = sns_clip_layout(&c, &l, err);
@@ -71,8 +77,8 @@ sns_status sns_model_quantize(const char *from, const char *dir, const char *typ
     if (!s) s = sns_clip_read_flat(from, &c, &l, data, err);
     if (!s) s = sns_model_copy_companions(from, &c, dir, err);
     if (!s)
-        s = int8 ? sns_clip_save_int8(dir, &c, &l, data, err)
-                 : sns_clip_save(dir, &c, &l, data, "BF16", err);
+        s = types[t].dtype ? sns_clip_save(dir, &c, &l, data, types[t].dtype, err)
+                           : sns_clip_save_int8(dir, &c, &l, data, err);
     sns_aligned_free(data);
     sns_layout_free(&l);
     return s;

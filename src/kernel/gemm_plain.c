@@ -43,6 +43,7 @@ typedef struct workspace {
 
 struct sns_packed {
     size_t N, K, bytes;
+    float *own;  /* data, unless it is in a memory for many weights */
     float *data; /* for each COLS columns, for each DEPTH of K, the groups of 16 columns */
 };
 
@@ -159,22 +160,24 @@ sns_status sns_gemm_bf16(bool transpose_a, bool transpose_b, size_t M, size_t N,
     return run(&p, err);
 }
 
-sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
+static sns_status pack_floats(const float *W, size_t N, size_t K, sns_packed_memory *memory,
+                              sns_packed **out, sns_error *err) {
     size_t floats, bytes;
-    *out = NULL;
-    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX)
-        return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
     if (!sns_mul_size(round_up(N, SNS_GEMM_COLS), K, &floats) ||
         !sns_mul_size(floats, sizeof *W, &bytes))
         return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
     sns_packed *w = calloc(1, sizeof *w);
-    if (w) *w = (sns_packed){.N = N, .K = K, .bytes = bytes, .data = sns_aligned_alloc(bytes)};
+    if (w) *w = (sns_packed){.N = N, .K = K, .bytes = bytes};
+    bool filled = memory && memory->filled;
+    if (memory) sns_packed_memory_note(memory, (size_t[2]){N, K}, 2 * sizeof N);
+    if (w && memory) w->data = sns_packed_memory_take(memory, bytes);
+    if (w && !w->data && !filled) w->data = w->own = sns_aligned_alloc(bytes);
     if (!w || !w->data) {
         sns_packed_free(w);
-        return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
+        return sns_fail(err, filled ? SNS_MISMATCH : SNS_NOMEM, "no memory for a packed weight");
     }
     const vectors rows = {W, K, 1};
-    for (size_t j = 0; j < N; j += COLS) {
+    for (size_t j = 0; j < N && !filled; j += COLS) {
         size_t cols = min_size(COLS, N - j), width = round_up(cols, SNS_GEMM_COLS);
         for (size_t k = 0; k < K; k += DEPTH)
             pack(w->data + j * K + k * width, &rows, j, cols, k, min_size(DEPTH, K - k),
@@ -184,21 +187,26 @@ sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, 
     return SNS_OK;
 }
 
-/* The same in f32: there is no narrower product here. */
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
-                               sns_error *err) {
+sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
+    return sns_packed_new_from(&(sns_packed_source){.type = SNS_PACKED_F32, .weights = W}, N, K,
+                               NULL, out, err);
+}
+
+/* In f32 whatever the type: there is no narrower product here. */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K,
+                               sns_packed_memory *memory, sns_packed **out, sns_error *err) {
     size_t count, bytes;
     *out = NULL;
-    if (from->type == SNS_PACKED_F32) return sns_packed_new(from->weights, N, K, out, err);
+    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX || (from->more[0] && N % 3))
+        return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
+    if ((from->type == SNS_PACKED_F32 && !from->more[0]) || (memory && memory->filled))
+        return pack_floats(from->weights, N, K, memory, out, err);
     float *wide = sns_mul_size(N, K, &count) && sns_mul_size(count, sizeof *wide, &bytes)
                       ? sns_aligned_alloc(bytes)
                       : NULL;
     if (!wide) return sns_fail(err, SNS_NOMEM, "no memory to widen a weight");
-    const int8_t *q = from->weights;
-    if (from->type == SNS_PACKED_BF16) sns_kernels_get()->f32_from_bf16(wide, from->weights, count);
-    for (size_t i = 0; from->type == SNS_PACKED_INT8 && i < count; i++)
-        wide[i] = from->scale[i / K] * q[i];
-    sns_status s = sns_packed_new(wide, N, K, out, err);
+    sns_packed_source_widen(from, N, K, 0, N, wide);
+    sns_status s = pack_floats(wide, N, K, memory, out, err);
     sns_aligned_free(wide);
     return s;
 }
@@ -209,9 +217,19 @@ sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K) {
     return SNS_PACKED_F32;
 }
 
+size_t sns_packed_room(sns_packed_type type, size_t N, size_t K) {
+    (void)type;
+    return round_up(N, SNS_GEMM_COLS) * K * sizeof(float) + 64;
+}
+
+/* Packed floats are not worth keeping, so nothing is said of the processor. */
+void sns_packed_describe(char *text, size_t size) {
+    snprintf(text, size, "plain products");
+}
+
 void sns_packed_free(sns_packed *w) {
     if (!w) return;
-    sns_aligned_free(w->data);
+    sns_aligned_free(w->own);
     free(w);
 }
 

@@ -35,6 +35,7 @@ struct sns_packed {
     sns_packed_type type; /* of the arithmetic */
     size_t N, K, panels, bytes;
     panel *panel;
+    void *own;            /* the numbers, unless they are in a memory for many weights */
     float *scale;         /* int8: [N], else NULL */
     int32_t *sum;         /* int8: each row of W added up [N], else NULL */
     pthread_mutex_t lock; /* of plans and clock */
@@ -176,84 +177,140 @@ static void plan_release(sns_packed *w, plan *p) {
 
 /* ---- packing ---- */
 
-/* Rows first … first + rows - 1 of the source as floats [rows, K]. */
-static void widen(const sns_packed_source *from, size_t first, size_t rows, size_t K, float *out) {
-    if (from->type == SNS_PACKED_BF16) {
-        const uint16_t *half = from->weights;
-        sns_kernels_get()->f32_from_bf16(out, half + first * K, rows * K);
-        return;
-    }
-    const int8_t *q = (const int8_t *)from->weights + first * K;
-    for (size_t r = 0; r < rows; r++)
-        for (size_t k = 0; k < K; k++) out[r * K + k] = from->scale[first + r] * q[r * K + k];
-}
-
-static dnnl_status_t pack_panel(const sns_packed *w, const sns_packed_source *from, panel *p,
-                                size_t *bytes) {
+/* The layout that oneDNN wants for a panel. */
+static dnnl_status_t panel_layout(const sns_packed *w, panel *p) {
     dnnl_dims_t dims = {(dnnl_dim_t)w->K, (dnnl_dim_t)p->cols};
-    dnnl_data_type_t type = types[w->type].weights;
-    dnnl_memory_desc_t any, plain;
+    dnnl_memory_desc_t any;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t s;
-    if ((s = dnnl_memory_desc_init_by_tag(&any, 2, dims, type, dnnl_format_tag_any)) ||
-        (s = dnnl_memory_desc_init_by_tag(&plain, 2, dims, type, dnnl_ba)) ||
+    if ((s = dnnl_memory_desc_init_by_tag(&any, 2, dims, types[w->type].weights,
+                                          dnnl_format_tag_any)) ||
         (s = describe(w, 64, p->cols, w->type == SNS_PACKED_INT8 ? 0 : 16, &any, &pd)))
         return s;
     p->desc = *dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(pd);
-    *bytes = dnnl_memory_desc_get_size(&p->desc);
-    if (!(p->data = sns_aligned_alloc(*bytes))) return dnnl_out_of_memory;
-    if (from->type == w->type) {
-        const char *rows = (const char *)from->weights +
-                           p->first * w->K * types[w->type].weight_bytes;
-        return sns_onednn_reorder(&plain, rows, &p->desc, p->data);
+    return dnnl_success;
+}
+
+/* Each row of q [rows, K] added up. 256 numbers of 8 bits fit 16, of which more go into a register.
+ */
+static void add_rows(const int8_t *q, size_t rows, size_t K, int32_t *sum) {
+    for (size_t r = 0; r < rows; r++) {
+        int32_t total = 0;
+        for (size_t n, left = K; left; left -= n, q += n) {
+            int16_t part = 0;
+            n = min_size(left, 256);
+            for (size_t k = 0; k < n; k++) part = (int16_t)(part + q[k]);
+            total += part;
+        }
+        sum[r] = total;
     }
-    float *wide = sns_aligned_alloc(p->cols * w->K * sizeof *wide);
-    if (!wide) return dnnl_out_of_memory;
-    widen(from, p->first, p->cols, w->K, wide);
-    s = sns_onednn_reorder(&plain, wide, &p->desc, p->data);
-    sns_aligned_free(wide);
+}
+
+static dnnl_status_t pack_panel(const sns_packed *w, const sns_packed_source *from, panel *p) {
+    dnnl_dims_t dims = {(dnnl_dim_t)w->K, (dnnl_dim_t)p->cols};
+    dnnl_memory_desc_t plain;
+    bool same = from->type == w->type;
+    dnnl_data_type_t type = same ? types[w->type].weights : dnnl_f32;
+    size_t bytes = p->cols * w->K * (same ? types[w->type].weight_bytes : sizeof(float));
+    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&plain, 2, dims, type, dnnl_ba);
+    if (s) return s;
+    void *copy = sns_aligned_alloc(bytes);
+    if (!copy) return dnnl_out_of_memory;
+    const void *rows = copy;
+    if (same)
+        rows = sns_packed_source_rows(from, w->N, w->K, p->first, p->cols, copy);
+    else
+        sns_packed_source_widen(from, w->N, w->K, p->first, p->cols, copy);
+    if (w->sum) add_rows(rows, p->cols, w->K, w->sum + p->first);
+    s = sns_onednn_reorder(&plain, rows, &p->desc, p->data);
+    sns_aligned_free(copy);
     return s;
 }
 
-/* What int8 needs beside its panels. */
-static bool keep_scales(sns_packed *w, const sns_packed_source *from) {
-    const int8_t *q = from->weights;
-    w->scale = sns_aligned_alloc(w->N * sizeof *w->scale);
-    w->sum = sns_aligned_calloc(w->N * sizeof *w->sum);
-    if (!w->scale || !w->sum) return false;
-    memcpy(w->scale, from->scale, w->N * sizeof *w->scale);
-    for (size_t n = 0; n < w->N; n++)
-        for (size_t k = 0; k < w->K; k++) w->sum[n] += q[n * w->K + k];
-    w->bytes += w->N * (sizeof *w->scale + sizeof *w->sum);
-    return true;
+static size_t round_64(size_t n) {
+    return ceil_div(n, 64) * 64;
 }
 
-static dnnl_status_t pack_all(sns_packed *w, const sns_packed_source *from) {
+/* The panels' columns and layouts. Only the last differs in width. *total <- bytes for all. */
+static dnnl_status_t lay_out(sns_packed *w, size_t *total) {
     size_t width = ceil_div(ceil_div(w->N, w->panels), 16) * 16;
+    dnnl_status_t s = sns_onednn_engine() ? dnnl_success : dnnl_unimplemented;
+    w->panels = ceil_div(w->N, width);
+    *total = w->type == SNS_PACKED_INT8 ? 2 * round_64(w->N * sizeof *w->scale) : 0;
+    for (size_t i = 0; i < w->panels && !s; i++) {
+        panel *p = &w->panel[i];
+        *p = (panel){.first = i * width, .cols = min_size(width, w->N - i * width)};
+        if (i && p->cols == p[-1].cols)
+            p->desc = p[-1].desc;
+        else
+            s = panel_layout(w, p);
+        if (!s) *total += round_64(dnnl_memory_desc_get_size(&p->desc));
+    }
+    return s;
+}
+
+/* The panels, and for int8 the scales and sums, at their places from `at` on. */
+static void place(sns_packed *w, char *at) {
+    size_t list = round_64(w->N * sizeof *w->scale);
+    if (w->type == SNS_PACKED_INT8) {
+        w->scale = (float *)(void *)at;
+        w->sum = (int32_t *)(void *)(at + list);
+        at += 2 * list;
+    }
+    for (size_t i = 0; i < w->panels; i++) {
+        w->panel[i].data = at;
+        at += round_64(dnnl_memory_desc_get_size(&w->panel[i].desc));
+    }
+}
+
+static dnnl_status_t find_place(sns_packed *w, sns_packed_memory *memory) {
+    size_t total;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    dnnl_status_t s = sns_onednn_engine() ? dnnl_success : dnnl_unimplemented;
-    for (size_t i = 0; i < w->panels && !s; i++) {
-        size_t bytes = 0, first = min_size(i * width, w->N);
-        w->panel[i].first = first;
-        w->panel[i].cols = min_size(width, w->N - first);
-        if (w->panel[i].cols) s = pack_panel(w, from, &w->panel[i], &bytes);
-        w->bytes += bytes;
-    }
+    dnnl_status_t s = lay_out(w, &total);
     omp_set_num_threads(threads);
-    while (w->panels && !w->panel[w->panels - 1].cols) w->panels--;
-    return s;
+    if (s) return s;
+    void *at = memory ? sns_packed_memory_take(memory, total) : NULL;
+    if (memory) {
+        const size_t shape[] = {w->N, w->K, (size_t)w->type, w->panels, total};
+        sns_packed_memory_note(memory, shape, sizeof shape);
+        sns_packed_memory_note(memory, &w->panel[0].desc, sizeof w->panel[0].desc);
+        sns_packed_memory_note(memory, &w->panel[w->panels - 1].desc, sizeof w->panel[0].desc);
+    }
+    if (!at && memory && memory->filled) return dnnl_success;
+    if (!at) at = w->own = sns_aligned_alloc(total);
+    if (!at) return dnnl_out_of_memory;
+    w->bytes = total;
+    place(w, at);
+    return dnnl_success;
+}
+
+/* The panels of a large weight side by side, each on one thread: oneDNN plans for as many as it
+ * sees. On a busy machine waiting for a thread takes longer than a small weight. */
+static dnnl_status_t pack_all(const sns_packed *w, const sns_packed_source *from) {
+    ptrdiff_t panels = (ptrdiff_t)w->panels;
+    int failed = 0;
+    if (w->scale) memcpy(w->scale, from->scale, w->N * sizeof *w->scale);
+#pragma omp parallel for schedule(static) if (w->bytes > 4 << 20) reduction(| : failed)
+    for (ptrdiff_t i = 0; i < panels; i++) {
+        int threads = omp_get_max_threads();
+        omp_set_num_threads(1);
+        failed |= (int)pack_panel(w, from, &w->panel[i]);
+        omp_set_num_threads(threads);
+    }
+    return (dnnl_status_t)failed;
 }
 
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err) {
-    return sns_packed_new_from(&(sns_packed_source){SNS_PACKED_F32, W, NULL}, N, K, out, err);
+    return sns_packed_new_from(&(sns_packed_source){.type = SNS_PACKED_F32, .weights = W}, N, K,
+                               NULL, out, err);
 }
 
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
-                               sns_error *err) {
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K,
+                               sns_packed_memory *memory, sns_packed **out, sns_error *err) {
     *out = NULL;
-    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX)
+    if (N == 0 || K == 0 || N > INT32_MAX || K > INT32_MAX || (from->more[0] && N % 3))
         return sns_fail(err, SNS_ARG, "a weight of %zu x %zu", N, K);
     sns_packed *w = calloc(1, sizeof *w);
     if (!w) return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
@@ -263,28 +320,44 @@ sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K
     w->K = K;
     w->panels = ceil_div(N, PANEL);
     w->panel = calloc(w->panels, sizeof *w->panel);
-    if (!w->panel || (w->type == SNS_PACKED_INT8 && !keep_scales(w, from))) {
+    if (!w->panel) {
         sns_packed_free(w);
         return sns_fail(err, SNS_NOMEM, "no memory for a packed weight");
     }
-    dnnl_status_t s = pack_all(w, from);
+    bool filled = memory && memory->filled;
+    dnnl_status_t s = find_place(w, memory);
+    if (!s && !filled) s = pack_all(w, from);
     if (s) {
         sns_status status = fail_dnnl(err, s, "packing", 0, w);
         sns_packed_free(w);
         return status;
     }
+    if (!w->panel[0].data) {
+        sns_packed_free(w);
+        return sns_fail(err, SNS_MISMATCH, "the packed weights that were kept end too early");
+    }
     *out = w;
     return SNS_OK;
+}
+
+size_t sns_packed_room(sns_packed_type type, size_t N, size_t K) {
+    size_t bytes = types[sns_packed_arithmetic(type, K)].weight_bytes, panels = ceil_div(N, PANEL);
+    return (N + 64 * panels) * (K + 64) * bytes + 2 * round_64(N * sizeof(float)) + 64 * panels;
+}
+
+void sns_packed_describe(char *text, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    int isa = sns_onednn_engine() ? (int)dnnl_get_effective_cpu_isa() : 0;
+    snprintf(text, size, "oneDNN %d.%d.%d %s, instruction set %x", v->major, v->minor, v->patch,
+             v->hash, (unsigned)isa);
 }
 
 void sns_packed_free(sns_packed *w) {
     if (!w) return;
     for (plan *p = w->plans; p < w->plans + PLANS; p++)
         if (p->primitive) dnnl_primitive_destroy(p->primitive);
-    for (size_t i = 0; w->panel && i < w->panels; i++) sns_aligned_free(w->panel[i].data);
+    sns_aligned_free(w->own);
     free(w->panel);
-    sns_aligned_free(w->scale);
-    sns_aligned_free(w->sum);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }
@@ -410,6 +483,12 @@ static dnnl_status_t plan_set_get(sns_packed *w, size_t M, size_t blocks, int fl
     return s;
 }
 
+/* Is a product worth threads? They save it a part of a tenth of a millisecond otherwise, and cost
+ * it several whenever one of them waits for a processor: a short text is some fifty products. */
+static bool is_large(const sns_packed *w, size_t M) {
+    return w->bytes > 2 << 20 || (double)M * (double)w->N * (double)w->K > 1 << 26;
+}
+
 sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, const float *bias,
                           sns_act act, const float *residual, float *y, sns_error *err) {
     if (M == 0) return SNS_OK;
@@ -425,16 +504,17 @@ sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, co
     int failed = (int)plan_set_get(w, M, blocks, flags, &set);
     if (!failed && !narrow_rows(w, M, x, &c.in)) failed = (int)dnnl_out_of_memory;
     ptrdiff_t tasks = failed ? 0 : (ptrdiff_t)(blocks * w->panels);
+    bool parallel = tasks > 1 && is_large(w, M);
     /* Outside of a parallel region oneDNN's AVX2 products split K among all threads: other sums. */
     int threads = omp_get_max_threads();
-    if (tasks == 1) omp_set_num_threads(1);
-#pragma omp parallel for schedule(static) if (tasks > 1) reduction(| : failed)
+    if (!parallel) omp_set_num_threads(1);
+#pragma omp parallel for schedule(static) if (parallel) reduction(| : failed)
     for (ptrdiff_t i = 0; i < tasks; i++) {
         size_t block = (size_t)i / w->panels, j = (size_t)i % w->panels;
         const plan *p = set.of[block == blocks - 1][j == w->panels - 1];
         failed |= (int)run_block(&c, p, &w->panel[j], block * ROWS);
     }
-    if (tasks == 1) omp_set_num_threads(threads);
+    if (!parallel) omp_set_num_threads(threads);
     narrow_free(&c.in);
     for (int i = 0; i < 4; i++)
         if (set.of[i / 2][i % 2]) plan_release(w, set.of[i / 2][i % 2]);

@@ -29,11 +29,37 @@ typedef struct sns_packed_source {
     sns_packed_type type;
     const void *weights; /* [N, K] */
     const float *scale;
+    const void *more[2]; /* unless NULL: the rows lie in three places, N / 3 in each (q, k, v) */
 } sns_packed_source;
 
-/* Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused). */
-sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K, sns_packed **out,
-                               sns_error *err);
+/* Where the numbers of many packed weights lie one after another, in the order of the calls. The
+ * same calls fill it with the same numbers, unless the processor or oneDNN is another one, so they
+ * may be kept and given again as `filled`. */
+typedef struct sns_packed_memory {
+    unsigned char *data; /* at a multiple of 64 */
+    size_t size, used;
+    uint64_t layout; /* a hash of the shapes and layouts of all weights so far */
+    bool filled;     /* nothing is packed, sources are not read, data is only read */
+    bool overflowed; /* a weight did not fit */
+} sns_packed_memory;
+
+/* False: no memory. */
+bool sns_packed_memory_new(sns_packed_memory *m, size_t size);
+/* Data of filled memory is the caller's. */
+void sns_packed_memory_free(sns_packed_memory *m);
+/* More than enough for a weight. */
+size_t sns_packed_room(sns_packed_type type, size_t N, size_t K);
+/* For packed.c: n bytes at a multiple of 64, NULL: too few are left; and what the layout hashes. */
+void *sns_packed_memory_take(sns_packed_memory *m, size_t n);
+void sns_packed_memory_note(sns_packed_memory *m, const void *bytes, size_t n);
+/* What packed numbers depend on beside the weights: oneDNN's version, the instruction set. */
+void sns_packed_describe(char *text, size_t size);
+
+/* memory: where the packed numbers go, which must outlive the result; NULL: memory of its own.
+ * Errors: SNS_ARG (an empty weight), SNS_NOMEM, SNS_INTERNAL (oneDNN refused), SNS_MISMATCH (filled
+ * memory ends). */
+sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K,
+                               sns_packed_memory *memory, sns_packed **out, sns_error *err);
 /* The same of floats. */
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err);
 void sns_packed_free(sns_packed *p);
@@ -41,6 +67,13 @@ size_t sns_packed_bytes(const sns_packed *p);
 /* What a weight of this type and K columns is multiplied in on this processor. 32 bits hold the sum
  * of 65,536 products of bytes: longer ones are f32. */
 sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K);
+/* Rows first … first + rows - 1 as they are: where they lie if that is in one piece, else copied to
+ * copy, which has room for them. */
+const void *sns_packed_source_rows(const sns_packed_source *from, size_t N, size_t K, size_t first,
+                                   size_t rows, void *copy);
+/* The same as floats [rows, K]. */
+void sns_packed_source_widen(const sns_packed_source *from, size_t N, size_t K, size_t first,
+                             size_t rows, float *out);
 /* y [M, N] = act(x [M, K] W^T + bias) + residual; bias [N] or NULL; residual [M, N] or NULL, may be
  * y. int8: a row of x with NaN or infinity gives NaN. */
 sns_status sns_packed_run(const sns_packed *p, size_t M, const float *x, const float *bias,

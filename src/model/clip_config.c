@@ -181,10 +181,20 @@ sns_status sns_clip_config_find(const char *dir, char **path, sns_config_kind *k
     return s;
 }
 
+static sns_status read_gguf(const char *path, sns_clip_config *out, sns_error *err) {
+    sns_gguf *g;
+    sns_status s = sns_gguf_open(path, &g, err);
+    if (s) return s;
+    s = sns_clip_gguf_config(g, path, out, err);
+    sns_gguf_close(g);
+    return s;
+}
+
 sns_status sns_clip_config_read(const char *dir, sns_clip_config *out, sns_error *err) {
     char *path, *text;
     size_t size;
     sns_config_kind kind;
+    if (sns_gguf_is_file(dir)) return read_gguf(dir, out, err);
     sns_status s = sns_clip_config_find(dir, &path, &kind, err);
     if (s) return s;
     s = sns_file_read(path, CONFIG_MAX_BYTES, &text, &size, err);

@@ -1,10 +1,11 @@
-/* clip_load.c - finding each tensor of the layout in the files, under either family of names.
+/* clip_load.c - finding each tensor of the layout in the files, under any family of names.
  *
  * open_clip stacks q, k and v ("attn.in_proj_weight" [3C, C]) and stores both projections
  * transposed ([C, E], used as x W); everything else differs in name only. */
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "model/clip_io.h"
+#include "tensor/blocks.h"
 #include <math.h>
 #include <unistd.h>
 
@@ -76,6 +77,22 @@ static bool same_shape(const sns_stored *t, int dims, const size_t *dim) {
     return true;
 }
 
+static const sns_stored *find_stored(const sns_clip_weights *w, const char *name) {
+    return w->gguf ? sns_gguf_find(w->gguf, name) : sns_safetensors_find(w->file, name);
+}
+
+size_t sns_clip_weights_stored_count(const sns_clip_weights *w) {
+    return w->gguf ? sns_gguf_count(w->gguf) : sns_safetensors_count(w->file);
+}
+
+const sns_stored *sns_clip_weights_stored(const sns_clip_weights *w, size_t i) {
+    return w->gguf ? sns_gguf_at(w->gguf, i) : sns_safetensors_at(w->file, i);
+}
+
+size_t sns_clip_weights_bytes(const sns_clip_weights *w) {
+    return w->gguf ? sns_gguf_bytes(w->gguf) : sns_safetensors_bytes(w->file);
+}
+
 static sns_status check_tensor(const sns_stored *t, int dims, const size_t *dim, sns_error *err) {
     char is[160], wanted[160];
     if (!same_shape(t, dims, dim))
@@ -83,7 +100,7 @@ static sns_status check_tensor(const sns_stored *t, int dims, const size_t *dim,
                         t->name, sns_shape_text(t->dims, t->dim, is, sizeof is),
                         sns_shape_text(dims, dim, wanted, sizeof wanted));
     bool real = t->dtype == SNS_DTYPE_F32 || t->dtype == SNS_DTYPE_F16 ||
-                t->dtype == SNS_DTYPE_BF16;
+                t->dtype == SNS_DTYPE_BF16 || sns_dtype_is_block(t->dtype);
     if (!real && !(t->dtype == SNS_DTYPE_I8 && dims >= 2))
         return sns_fail(err, SNS_UNSUPPORTED,
                         "%s: tensor %s is %s; F32, F16, BF16 and, of matrices, I8 are read",
@@ -97,7 +114,7 @@ static sns_status find_scale(const sns_clip_weights *w, sns_weight *at, size_t r
     char name[SNS_STORED_MAX_NAME], is[160];
     const sns_stored *t = at->tensor;
     snprintf(name, sizeof name, "%s_scale", t->name);
-    const sns_stored *s = sns_safetensors_find(w->file, name);
+    const sns_stored *s = find_stored(w, name);
     if (!s)
         return sns_fail(err, SNS_MISSING, "%s: tensor %s is I8, but there is no %s", t->file,
                         t->name, name);
@@ -135,11 +152,16 @@ static sns_status find_weight(const sns_clip_weights *w, const char *folder,
     if (w->open_clip) {
         f = sns_open_clip_form_of(d);
     } else {
-        snprintf(f.name, sizeof f.name, "%s", d->name);
+        if (w->gguf)
+            sns_clip_gguf_name(d->name, f.name, sizeof f.name);
+        else
+            snprintf(f.name, sizeof f.name, "%s", d->name);
         memcpy(f.dim, d->dim, sizeof f.dim);
     }
     at->transposed = f.transposed;
-    at->tensor = sns_safetensors_find(w->file, f.name);
+    at->tensor = find_stored(w, f.name);
+    if (!at->tensor && w->gguf && !strcmp(f.name, "logit_scale"))
+        at->tensor = sns_clip_gguf_temperature();
     if (!at->tensor) return sns_fail(err, SNS_MISSING, "%s: no tensor %s", folder, f.name);
     if (f.third > 0) at->first = (size_t)f.third * d->count;
     sns_status s = check_tensor(at->tensor, d->dims, f.dim, err);
@@ -162,7 +184,7 @@ static int compare_pointers(const void *a, const void *b) {
 /* A tensor of the towers that nothing uses means that the configuration is another model's. */
 static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *err) {
     static const char *const ours[] = {"vision_model.", "text_model.", "visual.", "transformer.",
-                                       "audio_model."};
+                                       "audio_model.",  "v.blk.",      "t.blk."};
     enum { OURS = sizeof ours / sizeof *ours };
     const sns_stored **used = malloc((n ? 2 * n : 1) * sizeof(*used));
     if (!used) return sns_fail(err, SNS_NOMEM, "no memory to check the tensors' names");
@@ -172,8 +194,8 @@ static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *e
     }
     qsort(used, 2 * n, sizeof(*used), compare_pointers);
     sns_status s = SNS_OK;
-    for (size_t i = 0; i < sns_safetensors_count(w->file) && !s; i++) {
-        const sns_stored *t = sns_safetensors_at(w->file, i);
+    for (size_t i = 0; i < sns_clip_weights_stored_count(w) && !s; i++) {
+        const sns_stored *t = sns_clip_weights_stored(w, i);
         bool tower = false;
         for (size_t j = 0; j < OURS; j++)
             tower = tower || !strncmp(t->name, ours[j], strlen(ours[j]));
@@ -186,18 +208,29 @@ static sns_status check_unused(const sns_clip_weights *w, size_t n, sns_error *e
     return s;
 }
 
-sns_status sns_clip_weights_find(sns_safetensors *file, const char *name, const sns_layout *l,
-                                 sns_clip_weights *out, sns_error *err) {
-    *out = (sns_clip_weights){.file = file};
+static sns_status find_all(sns_clip_weights *out, const char *name, const sns_layout *l,
+                           sns_error *err) {
     out->at = calloc(l->count ? l->count : 1, sizeof *out->at);
     sns_status s = SNS_OK;
     if (!out->at) s = sns_fail(err, SNS_NOMEM, "%s: no memory for its tensors", name);
-    out->open_clip = sns_safetensors_find(file, "visual.conv1.weight") != NULL;
     for (size_t i = 0; i < l->count && !s; i++)
         s = find_weight(out, name, &l->desc[i], &out->at[i], err);
     if (!s) s = check_unused(out, l->count, err);
     if (s) sns_clip_weights_close(out);
     return s;
+}
+
+sns_status sns_clip_weights_find(sns_safetensors *file, const char *name, const sns_layout *l,
+                                 sns_clip_weights *out, sns_error *err) {
+    *out = (sns_clip_weights){.file = file};
+    out->open_clip = sns_safetensors_find(file, "visual.conv1.weight") != NULL;
+    return find_all(out, name, l, err);
+}
+
+sns_status sns_clip_weights_find_gguf(sns_gguf *gguf, const char *name, const sns_layout *l,
+                                      sns_clip_weights *out, sns_error *err) {
+    *out = (sns_clip_weights){.gguf = gguf};
+    return find_all(out, name, l, err);
 }
 
 static sns_status open_files(const char *dir, sns_safetensors **out, sns_error *err) {
@@ -221,13 +254,19 @@ static sns_status open_files(const char *dir, sns_safetensors **out, sns_error *
 sns_status sns_clip_weights_open(const char *dir, const sns_layout *l, sns_clip_weights *out,
                                  sns_error *err) {
     sns_safetensors *file;
+    sns_gguf *gguf;
     *out = (sns_clip_weights){0};
+    if (sns_gguf_is_file(dir)) {
+        sns_status s = sns_gguf_open(dir, &gguf, err);
+        return s ? s : sns_clip_weights_find_gguf(gguf, dir, l, out, err);
+    }
     sns_status s = open_files(dir, &file, err);
     return s ? s : sns_clip_weights_find(file, dir, l, out, err);
 }
 
 void sns_clip_weights_close(sns_clip_weights *w) {
     sns_safetensors_close(w->file);
+    sns_gguf_close(w->gguf);
     free(w->at);
     *w = (sns_clip_weights){0};
 }
@@ -256,9 +295,9 @@ void sns_clip_weights_narrow(const sns_clip_weights *w, const sns_layout *l, siz
     const sns_weight *at = &w->at[i];
     const sns_param_desc *d = &l->desc[i];
     size_t bytes = sns_dtype_bytes(at->tensor->dtype), rows = d->dim[0], cols = d->count / rows;
-    if (at->transposed)
+    if (out && at->transposed)
         transpose_narrow(out, at->tensor->data, rows, cols, bytes);
-    else
+    else if (out)
         memcpy(out, at->tensor->data + at->first * bytes, d->count * bytes);
     if (at->scale)
         memcpy(scale, at->scale->data + at->first / cols * sizeof *scale, rows * sizeof *scale);
@@ -302,6 +341,13 @@ sns_status sns_clip_weights_get(const sns_clip_weights *w, const sns_layout *l, 
 const float *sns_clip_weights_mapped(const sns_clip_weights *w, size_t i) {
     const float *data = sns_stored_f32(w->at[i].tensor);
     return data && !w->at[i].transposed ? data + w->at[i].first : NULL;
+}
+
+const void *sns_clip_weights_in_place(const sns_clip_weights *w, size_t i) {
+    const sns_stored *t = w->at[i].tensor;
+    size_t bytes = sns_dtype_bytes(t->dtype);
+    if (w->at[i].transposed || !bytes || (uintptr_t)t->data % bytes) return NULL;
+    return t->data + w->at[i].first * bytes;
 }
 
 /* An exponent of all ones is NaN or infinity; no branch in the loop, so that it vectorises. */

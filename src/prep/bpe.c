@@ -31,22 +31,28 @@ static uint32_t pair_hash(uint32_t left, uint32_t right) {
     return (uint32_t)(h >> 32);
 }
 
-bool sns_bpe_index(sns_bpe *bpe) {
+bool sns_bpe_reserve(sns_bpe *bpe, size_t merges) {
     size_t slots = 16;
-    while (slots < bpe->merge_count * 2) slots *= 2;
+    while (slots < merges * 2) slots *= 2;
     free(bpe->slots);
     bpe->slots = calloc(slots, sizeof *bpe->slots);
-    if (!bpe->slots) return false;
     bpe->slot_mask = (uint32_t)(slots - 1);
-    for (size_t rank = 0; rank < bpe->merge_count; rank++) {
-        const sns_merge *m = &bpe->merges[rank], *other;
-        uint32_t i = pair_hash(m->left, m->right) & bpe->slot_mask;
-        for (; bpe->slots[i]; i = (i + 1) & bpe->slot_mask) {
-            other = &bpe->merges[bpe->slots[i] - 1];
-            if (other->left == m->left && other->right == m->right) break;
-        }
-        bpe->slots[i] = (uint32_t)rank + 1;
+    return bpe->slots;
+}
+
+void sns_bpe_enter(sns_bpe *bpe, size_t rank) {
+    const sns_merge *m = &bpe->merges[rank], *other;
+    uint32_t i = pair_hash(m->left, m->right) & bpe->slot_mask;
+    for (; bpe->slots[i]; i = (i + 1) & bpe->slot_mask) {
+        other = &bpe->merges[bpe->slots[i] - 1];
+        if (other->left == m->left && other->right == m->right) break;
     }
+    bpe->slots[i] = (uint32_t)rank + 1;
+}
+
+bool sns_bpe_index(sns_bpe *bpe) {
+    if (!sns_bpe_reserve(bpe, bpe->merge_count)) return false;
+    for (size_t rank = 0; rank < bpe->merge_count; rank++) sns_bpe_enter(bpe, rank);
     return true;
 }
 
@@ -116,10 +122,10 @@ static void push_pair(const sns_bpe *bpe, sns_bpe_scratch *w, uint32_t i, uint32
 
 /* The word as byte tokens; returns how many. */
 static uint32_t start_symbols(const sns_bpe *bpe, const unsigned char *bytes, size_t size,
-                              sns_bpe_scratch *w) {
+                              bool ends, sns_bpe_scratch *w) {
     uint32_t n = 0;
     for (size_t i = 0; i < size; i++) {
-        int32_t id = bpe->byte_id[i + 1 == size][bytes[i]];
+        int32_t id = bpe->byte_id[ends && i + 1 == size][bytes[i]];
         if (id == SNS_BPE_NONE) id = bpe->unknown_id;
         if (id == SNS_BPE_NONE) continue;
         w->ids[n] = (uint32_t)id;
@@ -130,12 +136,12 @@ static uint32_t start_symbols(const sns_bpe *bpe, const unsigned char *bytes, si
     return n;
 }
 
-bool sns_bpe_word(const sns_bpe *bpe, const unsigned char *bytes, size_t size, sns_bpe_scratch *w,
-                  size_t *count) {
+bool sns_bpe_part(const sns_bpe *bpe, const unsigned char *bytes, size_t size, bool ends,
+                  sns_bpe_scratch *w, size_t *count) {
     const uint32_t dead = UINT32_MAX;
     *count = 0;
     if (!scratch_reserve(w, size)) return false;
-    uint32_t n = start_symbols(bpe, bytes, size, w);
+    uint32_t n = start_symbols(bpe, bytes, size, ends, w);
     w->heap_size = 0;
     for (uint32_t i = 0; i + 1 < n; i++) push_pair(bpe, w, i, n);
     while (w->heap_size) {
@@ -154,4 +160,9 @@ bool sns_bpe_word(const sns_bpe *bpe, const unsigned char *bytes, size_t size, s
     for (uint32_t i = 0; i < n; i++)
         if (w->ids[i] != dead) w->ids[(*count)++] = w->ids[i];
     return true;
+}
+
+bool sns_bpe_word(const sns_bpe *bpe, const unsigned char *bytes, size_t size, sns_bpe_scratch *w,
+                  size_t *count) {
+    return sns_bpe_part(bpe, bytes, size, true, w, count);
 }

@@ -44,6 +44,9 @@ void sns_byte_order(unsigned char order[256]);
 
 /* Build slots over merges. Of equal pairs the last one counts. False: no memory. */
 bool sns_bpe_index(sns_bpe *bpe);
+/* The same one by one: empty slots for so many merges, then each by its rank. */
+bool sns_bpe_reserve(sns_bpe *bpe, size_t merges);
+void sns_bpe_enter(sns_bpe *bpe, size_t rank);
 void sns_bpe_free(sns_bpe *bpe);
 /* Rank of a pair, SNS_BPE_NONE: not mergeable. */
 int32_t sns_bpe_rank(const sns_bpe *bpe, uint32_t left, uint32_t right);
@@ -51,4 +54,7 @@ int32_t sns_bpe_rank(const sns_bpe *bpe, uint32_t left, uint32_t right);
  * scratch a byte. False: no memory, or 2^31 bytes or more. */
 bool sns_bpe_word(const sns_bpe *bpe, const unsigned char *bytes, size_t size, sns_bpe_scratch *w,
                   size_t *count);
+/* The same of the beginning of a word unless it ends there. */
+bool sns_bpe_part(const sns_bpe *bpe, const unsigned char *bytes, size_t size, bool ends,
+                  sns_bpe_scratch *w, size_t *count);
 #endif

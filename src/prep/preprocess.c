@@ -169,8 +169,36 @@ sns_status sns_preprocess_parse(const char *text, size_t size, const char *path,
     return s;
 }
 
+sns_status sns_preprocess_gguf(const sns_gguf *g, size_t image_px, sns_preprocess *p,
+                               sns_error *err) {
+    size_t px = image_px;
+    sns_status s = image_px ? SNS_OK : sns_gguf_size(g, "clip.vision.image_size", &px, err);
+    if (s) return s;
+    if (!px || px > MAX_PX)
+        return sns_fail(err, SNS_LIMIT, "pictures of %zu pixels; 1 to %d are read", px, MAX_PX);
+    sns_preprocess_default(p, px);
+    s = sns_gguf_numbers(g, "clip.vision.image_mean", 3, p->mean, err);
+    if (!s || s == SNS_MISSING) s = sns_gguf_numbers(g, "clip.vision.image_std", 3, p->std, err);
+    if (s && s != SNS_MISSING) return s;
+    for (int c = 0; c < 3; c++)
+        if (!(p->std[c] >= 1e-6f))
+            return sns_fail(err, SNS_FORMAT, "clip.vision.image_std: %g is not positive",
+                            (double)p->std[c]);
+    return SNS_OK;
+}
+
+static sns_status read_gguf(const char *path, size_t image_px, sns_preprocess *p, sns_error *err) {
+    sns_gguf *g;
+    sns_status s = sns_gguf_open(path, &g, err);
+    if (s) return s;
+    s = sns_preprocess_gguf(g, image_px, p, err);
+    sns_gguf_close(g);
+    return s;
+}
+
 sns_status sns_preprocess_read(const char *dir, size_t image_px, sns_preprocess *p,
                                sns_error *err) {
+    if (sns_gguf_is_file(dir)) return read_gguf(dir, image_px, p, err);
     sns_preprocess_default(p, image_px ? image_px : 224);
     char *path = sns_path_join(dir, "preprocessor_config.json");
     if (!path) return sns_fail(err, SNS_NOMEM, "no memory");

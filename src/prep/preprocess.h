@@ -1,7 +1,7 @@
 /* preprocess.h - what preprocessor_config.json says: resize, centre crop, rescale, normalise. */
 #ifndef SNS_PREP_PREPROCESS_H
 #define SNS_PREP_PREPROCESS_H
-#include "kernel/kernel.h"
+#include "tensor/gguf.h"
 #include <sensus/status.h>
 
 typedef struct sns_preprocess {
@@ -14,13 +14,16 @@ typedef struct sns_preprocess {
 
 /* CLIP's: bicubic, shorter side and crop = px, mean/std of OpenAI's models. */
 void sns_preprocess_default(sns_preprocess *p, size_t px);
-/* From dir/preprocessor_config.json; without that file the defaults for image_px. Errors:
+/* From dir/preprocessor_config.json; without that file the defaults for image_px. dir may be a GGUF
+ * file, whose metadata have mean and deviation. Errors:
  * SNS_FORMAT, SNS_UNSUPPORTED (a resampling other than bicubic), SNS_LIMIT, SNS_SHAPE (another
  * size than image_px, unless that is 0). */
 sns_status sns_preprocess_read(const char *dir, size_t image_px, sns_preprocess *p, sns_error *err);
 /* The same from the text of the file; path is only used in messages. */
 sns_status sns_preprocess_parse(const char *text, size_t size, const char *path, size_t image_px,
                                 sns_preprocess *p, sns_error *err);
+sns_status sns_preprocess_gguf(const sns_gguf *g, size_t image_px, sns_preprocess *p,
+                               sns_error *err);
 sns_status sns_preprocess_write(const char *dir, const sns_preprocess *p, sns_error *err);
 
 /* RGB8 [height, width, 3] -> planar floats [3, crop_px, crop_px]. Equal to Pillow's resize

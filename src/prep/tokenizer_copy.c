@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "prep/tokenizer_internal.h"
 #include <stdlib.h>
 
 enum { BYTES_MAX = 1 << 28 };
@@ -24,12 +25,29 @@ static sns_status copy_file(const char *from, const char *to, const char *name, 
     return s;
 }
 
+/* A vocabulary that is in no file of its own is written. */
+static sns_status copy_gguf(const char *from, const char *to, sns_error *err) {
+    sns_tokenizer *tok;
+    sns_status s = sns_tokenizer_load(from, &tok, err);
+    if (s == SNS_MISSING) return SNS_OK;
+    if (s) return s;
+    size_t n = tok->vocab_size;
+    if (tok->start_id + 2 != n || tok->end_id + 1 != n)
+        s = sns_fail(err, SNS_UNSUPPORTED, "%s: its start and end token are not the last two",
+                     from);
+    else
+        s = sns_tokenizer_write(to, tok->tokens, n, tok->bpe.merges, tok->bpe.merge_count, err);
+    sns_tokenizer_free(tok);
+    return s;
+}
+
 sns_status sns_tokenizer_copy(const char *from, const char *to, sns_error *err) {
     static const char *const files[] = {"tokenizer.json",   "vocab.json",
                                         "merges.txt",       "tokenizer_config.json",
                                         "spiece.model",     "special_tokens_map.json",
                                         "added_tokens.json"};
     sns_status s = SNS_OK;
+    if (sns_gguf_is_file(from)) return copy_gguf(from, to, err);
     for (size_t i = 0; i < sizeof files / sizeof *files && !s; i++)
         s = copy_file(from, to, files[i], err);
     return s;

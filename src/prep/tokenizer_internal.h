@@ -5,6 +5,7 @@
 #include "prep/json_scan.h"
 #include "prep/text_scan.h"
 #include "prep/unigram.h"
+#include "tensor/gguf.h"
 #include <sensus/tokenizer.h>
 
 #define SNS_TOKEN_START "<|startoftext|>"
@@ -49,6 +50,12 @@ typedef struct sns_unigram_sections {
  * SNS_LIMIT, SNS_NOMEM. */
 sns_status sns_unigram_load(sns_unigram_sections *in, const char *path, sns_tokenizer *tok,
                             sns_error *err);
+
+/* tokenizer_gguf.c. From the metadata of a GGUF file, of which nothing stays in use; name is used
+ * in messages. Errors: SNS_MISSING (it has no tokens), SNS_FORMAT, SNS_UNSUPPORTED (no CLIP's
+ * vocabulary in the order of its ids), SNS_LIMIT, SNS_NOMEM. */
+sns_status sns_tokenizer_gguf(const sns_gguf *g, const char *name, sns_tokenizer **out,
+                              sns_error *err);
 
 /* Write a vocabulary in the layout that CLIPTokenizerFast loads: tokenizer.json, vocab.json,
  * merges.txt, tokenizer_config.json, special_tokens_map.json. The last two of the n tokens are the

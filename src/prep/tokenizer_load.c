@@ -5,56 +5,21 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strbuf.h"
-#include "prep/token_index.h"
-#include "prep/tokenizer_internal.h"
+#include "prep/tokenizer_build.h"
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct loader {
-    sns_tokenizer *tok;
-    const char *path; /* of the file in hand, for messages */
-    sns_token_index index;
-    size_t token_capacity, merge_capacity;
-    bool has_start, has_end;
-    sns_error *err;
-} loader;
+typedef sns_tokenizer_build loader;
 
 static sns_status json_fail(loader *l, const sns_json *j) {
     return sns_fail(l->err, SNS_FORMAT, "%s: byte %zu: %s", l->path, (size_t)(j->at - j->begin),
                     j->failed ? j->failed : "malformed");
 }
 
-static sns_status no_memory(loader *l) {
-    return sns_fail(l->err, SNS_NOMEM, "%s: no memory for the vocabulary", l->path);
-}
-
 /* For messages: as much of a string as is worth showing. */
 #define SHOWN(s) (int)((s).size < 40 ? (s).size : 40), (s).data
 
 /* ---- tokens and merges ---- */
-
-static sns_status set_token(loader *l, uint32_t id, sns_slice text) {
-    sns_tokenizer *tok = l->tok;
-    if (id >= SNS_BPE_VOCAB_MAX)
-        return sns_fail(l->err, SNS_LIMIT, "%s: token id %u, more than the %d allowed", l->path, id,
-                        SNS_BPE_VOCAB_MAX - 1);
-    if (id >= l->token_capacity) {
-        size_t n = l->token_capacity ? l->token_capacity : 1024;
-        while (n <= id) n *= 2;
-        sns_slice *tokens = realloc(tok->tokens, n * sizeof *tokens);
-        if (!tokens) return no_memory(l);
-        memset(tokens + l->token_capacity, 0, (n - l->token_capacity) * sizeof *tokens);
-        l->index.tokens = tok->tokens = tokens;
-        l->token_capacity = n;
-    }
-    if (!text.size) return sns_fail(l->err, SNS_FORMAT, "%s: token %u is empty", l->path, id);
-    if (tok->tokens[id].size)
-        return sns_fail(l->err, SNS_FORMAT, "%s: id %u is given to \"%.*s\" and to \"%.*s\"",
-                        l->path, id, SHOWN(tok->tokens[id]), SHOWN(text));
-    tok->tokens[id] = text;
-    if (id >= tok->vocab_size) tok->vocab_size = (size_t)id + 1;
-    return SNS_OK;
-}
 
 static sns_status read_vocab(loader *l, sns_json *j) {
     bool first = true;
@@ -63,52 +28,13 @@ static sns_status read_vocab(loader *l, sns_json *j) {
     while (sns_json_next(j, &first, &token)) {
         uint32_t id;
         if (!sns_json_u32(j, &id)) break;
-        sns_status s = set_token(l, id, token);
+        sns_status s = sns_build_token(l, id, token);
         if (s) return s;
     }
     if (j->failed) return json_fail(l, j);
     if (!l->tok->vocab_size)
         return sns_fail(l->err, SNS_FORMAT, "%s: an empty vocabulary", l->path);
-    return sns_token_index_build(&l->index, l->tok->tokens, l->tok->vocab_size) ? SNS_OK
-                                                                                : no_memory(l);
-}
-
-/* The id of left + right. Vocabularies number tokens in the order of their merges, so the id after
- * the previous result's is tried before the index: half of the time of loading is cache misses. */
-static int32_t find_result(const loader *l, sns_slice left, sns_slice right) {
-    const sns_bpe *bpe = &l->tok->bpe;
-    size_t guess = bpe->merge_count ? (size_t)bpe->merges[bpe->merge_count - 1].result + 1 : 512;
-    if (guess < l->tok->vocab_size) {
-        sns_slice t = l->tok->tokens[guess];
-        if (t.size == left.size + right.size && !memcmp(t.data, left.data, left.size) &&
-            !memcmp(t.data + left.size, right.data, right.size))
-            return (int32_t)guess;
-    }
-    return sns_token_index_find(&l->index, left, right);
-}
-
-static sns_status add_merge(loader *l, sns_slice left, sns_slice right) {
-    sns_bpe *bpe = &l->tok->bpe;
-    if (bpe->merge_count == l->merge_capacity) {
-        if (bpe->merge_count >= SNS_BPE_VOCAB_MAX)
-            return sns_fail(l->err, SNS_LIMIT, "%s: more than %d merges", l->path,
-                            SNS_BPE_VOCAB_MAX);
-        size_t n = l->merge_capacity ? 2 * l->merge_capacity : 1024;
-        sns_merge *merges = realloc(bpe->merges, n * sizeof *merges);
-        if (!merges) return no_memory(l);
-        bpe->merges = merges;
-        l->merge_capacity = n;
-    }
-    int32_t a = sns_token_index_find(&l->index, left, (sns_slice){0});
-    int32_t b = sns_token_index_find(&l->index, right, (sns_slice){0});
-    int32_t ab = find_result(l, left, right);
-    if (a < 0 || b < 0 || ab < 0)
-        return sns_fail(l->err, SNS_FORMAT,
-                        "%s: merge %zu, \"%.*s %.*s\": it or one of its parts is not in the "
-                        "vocabulary",
-                        l->path, bpe->merge_count, SHOWN(left), SHOWN(right));
-    bpe->merges[bpe->merge_count++] = (sns_merge){(uint32_t)a, (uint32_t)b, (uint32_t)ab};
-    return SNS_OK;
+    return sns_build_index(l);
 }
 
 /* "left right": exactly one space. */
@@ -118,7 +44,7 @@ static sns_status add_merge_text(loader *l, sns_slice line) {
     if (!n || !rest || memchr(space + 1, ' ', rest))
         return sns_fail(l->err, SNS_FORMAT, "%s: merge %zu, \"%.*s\", is not two tokens", l->path,
                         l->tok->bpe.merge_count, SHOWN(line));
-    return add_merge(l, (sns_slice){line.data, n}, (sns_slice){space + 1, rest});
+    return sns_build_merge(l, (sns_slice){line.data, n}, (sns_slice){space + 1, rest});
 }
 
 static bool read_pair(sns_json *j, sns_slice pair[2]) {
@@ -141,7 +67,7 @@ static sns_status read_merges(loader *l, sns_json *j) {
         sns_status s;
         if (sns_json_peek(j) == '[') {
             if (!read_pair(j, pair)) break;
-            s = add_merge(l, pair[0], pair[1]);
+            s = sns_build_merge(l, pair[0], pair[1]);
         } else {
             if (!sns_json_string(j, pair)) break;
             s = add_merge_text(l, pair[0]);
@@ -165,30 +91,6 @@ static sns_status read_merges_text(loader *l, const char *text, size_t size) {
 }
 
 /* ---- added tokens ---- */
-
-static sns_status add_added(loader *l, sns_added added) {
-    sns_tokenizer *tok = l->tok;
-    if (tok->added_count == SNS_ADDED_MAX)
-        return sns_fail(l->err, SNS_LIMIT, "%s: more than %d added tokens", l->path, SNS_ADDED_MAX);
-    if (!added.content.size)
-        return sns_fail(l->err, SNS_FORMAT, "%s: an added token is empty", l->path);
-    for (size_t i = 0; i < added.content.size; i++)
-        if ((unsigned char)added.content.data[i] <= ' ')
-            return sns_fail(l->err, SNS_UNSUPPORTED, "%s: the added token \"%.*s\" has white space",
-                            l->path, SHOWN(added.content));
-    if (!tok->added) tok->added = calloc(SNS_ADDED_MAX, sizeof *tok->added);
-    if (!tok->added) return no_memory(l);
-    sns_added *to = &tok->added[tok->added_count++];
-    *to = added;
-    if (!sns_text_set(&to->cps, added.content.data, added.content.size, tok->rules))
-        return no_memory(l);
-    if (added.id < tok->vocab_size && tok->tokens[added.id].size) {
-        sns_slice known = tok->tokens[added.id];
-        if (known.size == added.content.size && !memcmp(known.data, added.content.data, known.size))
-            return SNS_OK;
-    }
-    return set_token(l, added.id, added.content);
-}
 
 static sns_status read_added(loader *l, sns_json *j) {
     bool first = true;
@@ -217,7 +119,7 @@ static sns_status read_added(loader *l, sns_json *j) {
         if (single_word)
             return sns_fail(l->err, SNS_UNSUPPORTED, "%s: the added token \"%.*s\" is single_word",
                             l->path, SHOWN(a.content));
-        sns_status s = add_added(l, a);
+        sns_status s = sns_build_added(l, a);
         if (s) return s;
     }
     return j->failed ? json_fail(l, j) : SNS_OK;
@@ -445,49 +347,6 @@ static sns_status read_tokenizer_json(loader *l, char *text, size_t size) {
 
 /* ---- putting it together ---- */
 
-static sns_slice slice_of(const char *s) {
-    return (sns_slice){s, strlen(s)};
-}
-
-/* The start and end tokens: as the post-processor says, else by their usual names. */
-static sns_status find_ends(loader *l) {
-    static const char *const names[2] = {SNS_TOKEN_START, SNS_TOKEN_END};
-    uint32_t *ids[2] = {&l->tok->start_id, &l->tok->end_id};
-    bool has[2] = {l->has_start, l->has_end};
-    for (int i = 0; i < 2; i++) {
-        int32_t id = -1;
-        for (size_t k = 0; k < l->tok->added_count && id < 0; k++)
-            if (sns_slice_is(l->tok->added[k].content, names[i])) id = (int32_t)l->tok->added[k].id;
-        if (id < 0) id = sns_token_index_find(&l->index, slice_of(names[i]), (sns_slice){0});
-        if (!has[i] && id < 0)
-            return sns_fail(l->err, SNS_FORMAT, "%s: no token %s", l->path, names[i]);
-        if (!has[i]) *ids[i] = (uint32_t)id;
-        if (*ids[i] >= l->tok->vocab_size)
-            return sns_fail(l->err, SNS_FORMAT, "%s: %s has id %u, outside the vocabulary of %zu",
-                            l->path, names[i], *ids[i], l->tok->vocab_size);
-    }
-    return SNS_OK;
-}
-
-static void find_bytes(loader *l) {
-    int32_t cps[256];
-    sns_byte_alphabet(cps);
-    for (int b = 0; b < 256; b++) {
-        unsigned char utf8[4];
-        sns_slice letter = {(char *)utf8, sns_utf8_encode(cps[b], utf8)};
-        l->tok->bpe.byte_id[0][b] = sns_token_index_find(&l->index, letter, (sns_slice){0});
-        l->tok->bpe.byte_id[1][b] = sns_token_index_find(&l->index, letter,
-                                                         slice_of(SNS_BPE_WORD_END));
-    }
-}
-
-static sns_status finish(loader *l) {
-    sns_status s = find_ends(l);
-    if (s) return s;
-    find_bytes(l);
-    return sns_bpe_index(&l->tok->bpe) ? SNS_OK : no_memory(l);
-}
-
 sns_status sns_tokenizer_parse_json(char *text, size_t size, const char *name, sns_tokenizer **out,
                                     sns_error *err) {
     sns_tokenizer *tok = calloc(1, sizeof *tok);
@@ -495,12 +354,12 @@ sns_status sns_tokenizer_parse_json(char *text, size_t size, const char *name, s
     *out = NULL;
     if (!tok) {
         free(text);
-        return no_memory(&l);
+        return sns_build_no_memory(&l);
     }
     tok->files[0] = text;
     tok->bpe.unknown_id = SNS_BPE_NONE;
     sns_status s = read_tokenizer_json(&l, text, size);
-    if (!s && !tok->unigram) s = finish(&l);
+    if (!s && !tok->unigram) s = sns_build_finish(&l);
     sns_token_index_free(&l.index);
     if (s)
         sns_tokenizer_free(tok);
@@ -524,10 +383,10 @@ static sns_status read_vocab_merges(loader *l, char *vocab, size_t vocab_size,
     l->path = vocab_name;
     static const char *const names[2] = {SNS_TOKEN_START, SNS_TOKEN_END};
     for (int i = 0; i < 2; i++) {
-        int32_t id = sns_token_index_find(&l->index, slice_of(names[i]), (sns_slice){0});
+        int32_t id = sns_token_index_find(&l->index, sns_slice_of(names[i]), (sns_slice){0});
         if (id < 0) return sns_fail(l->err, SNS_FORMAT, "%s: no token %s", l->path, names[i]);
-        sns_added a = {slice_of(names[i]), (uint32_t)id, true, true, {0}};
-        if ((s = add_added(l, a))) return s;
+        sns_added a = {sns_slice_of(names[i]), (uint32_t)id, true, true, {0}};
+        if ((s = sns_build_added(l, a))) return s;
         l->tok->bpe.unknown_id = id; /* the end token, in CLIP */
     }
     return SNS_OK;
@@ -542,14 +401,14 @@ sns_status sns_tokenizer_parse_pair(char *vocab, size_t vocab_size, const char *
     if (!tok) {
         free(vocab);
         free(merges);
-        return no_memory(&l);
+        return sns_build_no_memory(&l);
     }
     tok->files[0] = vocab;
     tok->files[1] = merges;
     tok->bpe.unknown_id = SNS_BPE_NONE;
     sns_status s = read_vocab_merges(&l, vocab, vocab_size, vocab_name, merges, merges_size,
                                      merges_name);
-    if (!s) s = finish(&l);
+    if (!s) s = sns_build_finish(&l);
     sns_token_index_free(&l.index);
     if (s)
         sns_tokenizer_free(tok);
@@ -573,7 +432,18 @@ static sns_status load_pair(const char *vocab_path, const char *merges_path, sns
                                     out, err);
 }
 
+static sns_status load_gguf(const char *path, sns_tokenizer **out, sns_error *err) {
+    sns_gguf *g;
+    *out = NULL;
+    sns_status s = sns_gguf_open(path, &g, err);
+    if (s) return s;
+    s = sns_tokenizer_gguf(g, path, out, err);
+    sns_gguf_close(g);
+    return s;
+}
+
 sns_status sns_tokenizer_load(const char *dir, sns_tokenizer **out, sns_error *err) {
+    if (sns_gguf_is_file(dir)) return load_gguf(dir, out, err);
     char *json_path = sns_path_join(dir, "tokenizer.json");
     char *vocab_path = sns_path_join(dir, "vocab.json");
     char *merges_path = sns_path_join(dir, "merges.txt");

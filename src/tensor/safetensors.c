@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "tensor/blocks.h"
 #include <jansson.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -34,7 +35,15 @@ static const struct {
 };
 
 const char *sns_dtype_name(sns_dtype dtype) {
-    return dtype < SNS_DTYPE_COUNT ? dtypes[dtype].name : "?";
+    switch (dtype) {
+#define SNS_BLOCK_NAME(name, bytes)                                                                \
+    case SNS_DTYPE_##name:                                                                         \
+        return #name;
+        SNS_BLOCK_LIST(SNS_BLOCK_NAME)
+#undef SNS_BLOCK_NAME
+    default:
+        return dtype < SNS_DTYPE_COUNT ? dtypes[dtype].name : "?";
+    }
 }
 
 size_t sns_dtype_bytes(sns_dtype dtype) {
@@ -417,6 +426,8 @@ sns_status sns_stored_to_f32(const sns_stored *t, const sns_kernels *k, size_t f
         memcpy(out, t->data + 4 * first, 4 * n);
     else if (t->dtype == SNS_DTYPE_F16 || t->dtype == SNS_DTYPE_BF16)
         convert_16(t, k, first, n, out);
+    else if (sns_dtype_is_block(t->dtype))
+        sns_blocks_to_f32(t->dtype, t->data, k, first, n, out);
     else
         return sns_fail(err, SNS_UNSUPPORTED, "%s: tensor %s is %s; F32, F16 and BF16 are read",
                         t->file, t->name, sns_dtype_name(t->dtype));

@@ -29,19 +29,29 @@ enum { SNS_STORED_MAX_DIMS = 8, SNS_STORED_MAX_NAME = 512 };
     X(F8_E4M3, 1)                                                                                  \
     X(F8_E5M2, 1)
 
+/* Of GGUF files only (blocks.h): name, bytes of a block of 32 elements */
+#define SNS_BLOCK_LIST(X)                                                                          \
+    X(Q4_0, 18)                                                                                    \
+    X(Q4_1, 20)                                                                                    \
+    X(Q5_0, 22)                                                                                    \
+    X(Q5_1, 24)                                                                                    \
+    X(Q8_0, 34)
+
 typedef enum sns_dtype {
 #define SNS_DTYPE_ENUM(name, bytes) SNS_DTYPE_##name,
-    SNS_DTYPE_LIST(SNS_DTYPE_ENUM)
+    SNS_DTYPE_LIST(SNS_DTYPE_ENUM) SNS_DTYPE_COUNT, /* of safetensors' */
+    SNS_BLOCK_LIST(SNS_DTYPE_ENUM)
 #undef SNS_DTYPE_ENUM
-        SNS_DTYPE_COUNT
 } sns_dtype;
 
 const char *sns_dtype_name(sns_dtype dtype); /* "F32" */
+/* Of one element; 0 for those of blocks. */
 size_t sns_dtype_bytes(sns_dtype dtype);
 /* SNS_DTYPE_COUNT for an unknown name. */
 sns_dtype sns_dtype_named(const char *name);
 
-/* One tensor of an open file; data points into the mapping and may be unaligned. */
+/* One tensor of an open file, safetensors or GGUF; data points into the mapping and may be
+ * unaligned. */
 typedef struct sns_stored {
     const char *name, *file; /* file: its path, for messages */
     sns_dtype dtype;
@@ -74,7 +84,8 @@ const char *sns_safetensors_metadata(const sns_safetensors *f, const char *key);
 /* Bytes of all files together. */
 size_t sns_safetensors_bytes(const sns_safetensors *f);
 
-/* Elements first … first + n - 1 as f32. Errors: SNS_UNSUPPORTED (not F32, F16 or BF16). */
+/* Elements first … first + n - 1 as f32. Errors: SNS_UNSUPPORTED (not F32, F16, BF16
+ * or of blocks). */
 sns_status sns_stored_to_f32(const sns_stored *t, const sns_kernels *k, size_t first, size_t n,
                              float *out, sns_error *err);
 /* Row r of an I8 tensor [R, C] whose row r is multiplied by scale[r], F32 [R], into out [C]. The

@@ -571,6 +571,24 @@ import json, sys
 d = json.load(open(sys.argv[1]))
 assert d["dtype"] == "I8" and d["products"] in ("int8", "f32"), d
 PY
+expect 0 model quantize "$work/model" -o "$work/f32" --type f32
+"$python" "$(dirname "$0")/../goldens/make_gguf.py" "$work/f32" "$work/as" f16 || fail "make_gguf.py"
+expect 0 model info "$work/as.gguf"
+out_has "clip.cpp's names"
+expect 0 embed -m "$work/as.gguf" --text "a dog"
+cp "$out" "$work/kept"
+expect 0 model quantize "$work/as.gguf" -o "$work/folder" --type f32
+expect 0 embed -m "$work/folder" --text "a dog"
+cmp -s "$out" "$work/kept" || fail "a GGUF file and the folder made of it differ"
+expect 0 index -m "$work/as.gguf" --catalog "$work/gguf.db" "$work/set"
+expect 0 search -m "$work/as.gguf" --catalog "$work/gguf.db" "a dog"
+expect 0 train --data "$work/set.jsonl" -o "$work/run-gguf" --init "$work/as.gguf" --steps 1 --batch 2
+head -c 5000 "$work/as.gguf" > "$work/cut.gguf"
+expect 1 embed -m "$work/cut.gguf" --text "a dog"
+err_has "cut.gguf"
+err_lines 1
+expect 1 embed -m "$work/labels" --text "a dog"
+err_has "not a GGUF file"
 expect 1 model quantize "$work/int8" -o "$work/again" --type bf16
 err_has "int8"
 expect 1 model quantize "$work/model" -o "$work/model" --type bf16

@@ -66,6 +66,27 @@ def safetensors():
     yield entries(tiny_int8())
 
 
+def gguf():
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "goldens"))
+    from make_gguf import gguf as whole, metadata, short_name, stored
+    tower = {"hidden_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 2,
+             "hidden_act": "gelu"}
+    config = {"projection_dim": 2, "text_config": {**tower, "max_position_embeddings": 2},
+              "vision_config": {**tower, "image_size": 2, "patch_size": 2}}
+    tokens = ["a", "b", "b</w>", "ab", "ab</w>", "<|startoftext|>", "<|endoftext|>"]
+
+    def tensor(name, shape, kind):
+        n = 1
+        for d in shape:
+            n *= d
+        ggml_type, data, _ = stored(shape, [i / 64 - 0.5 for i in range(n)], kind)
+        return short_name(name), shape, ggml_type, data
+
+    for kind in ("f32", "f16"):
+        yield whole(metadata(config, tokens), [tensor(n, s, kind) for n, s in tiny_clip() if s])
+    yield whole({}, [tensor("text_model." + kind, [2, 64], kind) for kind in ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1")])
+
+
 def classifier():
     words = {"format": "sensus classifier", "model": "0123456789abcdef" * 2, "templates": '["{}", "a {}"]',
              "classes": '[{"label": "a", "names": ["a", "b"]}, {"label": "c", "names": ["c"]}]'}

@@ -45,8 +45,9 @@ static weight make_weight(sns_rng *rng, sns_packed_type type, size_t N, size_t K
         q[i] = (int8_t)((int)sns_rng_below(rng, 255) - 127);
         w.W[i] = w.scale[i / K] * q[i];
     }
-    sns_packed_source from = {type, type == SNS_PACKED_F32 ? w.W : w.narrow, w.scale};
-    assert_int_equal(sns_packed_new_from(&from, N, K, &w.packed, NULL), SNS_OK);
+    sns_packed_source from = {
+        .type = type, .weights = type == SNS_PACKED_F32 ? w.W : w.narrow, .scale = w.scale};
+    assert_int_equal(sns_packed_new_from(&from, N, K, NULL, &w.packed, NULL), SNS_OK);
     assert_true(sns_packed_bytes(w.packed) >= N * K *
                                                   (w.arithmetic == SNS_PACKED_F32    ? 4
                                                    : w.arithmetic == SNS_PACKED_BF16 ? 2
@@ -142,8 +143,8 @@ static void long_sums_of_bytes_do_not_overflow(void **state) {
     memset(q, 127, N * (K + 1));
     for (size_t more = 0; more < 2; more++) {
         sns_packed *w;
-        sns_packed_source from = {SNS_PACKED_INT8, q, scale};
-        assert_int_equal(sns_packed_new_from(&from, N, K + more, &w, NULL), SNS_OK);
+        sns_packed_source from = {.type = SNS_PACKED_INT8, .weights = q, .scale = scale};
+        assert_int_equal(sns_packed_new_from(&from, N, K + more, NULL, &w, NULL), SNS_OK);
         assert_int_equal(sns_packed_run(w, 1, x, NULL, SNS_ACT_NONE, NULL, y, NULL), SNS_OK);
         bool exact = sns_packed_arithmetic(SNS_PACKED_INT8, K + more) == SNS_PACKED_INT8;
         for (size_t n = 0; n < N; n++)
@@ -167,6 +168,54 @@ static void not_a_number_stays_in_its_row(void **state) {
         assert_int_equal(sns_packed_run(w.packed, M, x, NULL, SNS_ACT_NONE, NULL, y, NULL), SNS_OK);
         for (size_t i = 0; i < M * N; i++) assert_true(!!isnan(y[i]) == (i / N == 1));
         sns_aligned_free(x);
+        free_weight(&w);
+    }
+}
+
+/* Rows in three places, and panels that go over their ends; numbers in an arena. */
+static void rows_may_lie_in_three_places(void **state) {
+    (void)state;
+    enum { N = 3 * 160, K = 40, M = 7 };
+    static const size_t bytes[] = {
+        [SNS_PACKED_F32] = 4, [SNS_PACKED_BF16] = 2, [SNS_PACKED_INT8] = 1};
+    sns_rng rng;
+    sns_rng_seed(&rng, 6);
+    for (size_t t = 0; t < COUNT(all_types); t++) {
+        sns_packed_type type = all_types[t];
+        weight w = make_weight(&rng, type, N, K);
+        size_t third = N / 3 * K * bytes[type];
+        const char *whole = type == SNS_PACKED_F32 ? (const char *)w.W : w.narrow;
+        char *part[3];
+        for (size_t i = 0; i < 3; i++) {
+            part[i] = malloc(third);
+            memcpy(part[i], whole + i * third, third);
+        }
+        sns_packed_source from = {
+            .type = type, .weights = part[0], .scale = w.scale, .more = {part[1], part[2]}};
+        sns_packed_memory memory, filled;
+        sns_packed *again, *kept;
+        assert_true(sns_packed_memory_new(&memory, sns_packed_room(type, N, K)));
+        assert_int_equal(sns_packed_new_from(&from, N, K, &memory, &again, NULL), SNS_OK);
+        assert_false(memory.overflowed);
+        filled = (sns_packed_memory){.data = memory.data, .size = memory.used, .filled = true};
+        sns_packed_source nothing = {.type = type};
+        assert_int_equal(sns_packed_new_from(&nothing, N, K, &filled, &kept, NULL), SNS_OK);
+        assert_true(filled.layout == memory.layout && filled.used == memory.used);
+        for (size_t i = 0; i < 3; i++) free(part[i]);
+        float *x = noise(&rng, M * K), y[M * N], z[M * N];
+        assert_int_equal(sns_packed_run(w.packed, M, x, NULL, SNS_ACT_NONE, NULL, y, NULL), SNS_OK);
+        assert_int_equal(sns_packed_run(again, M, x, NULL, SNS_ACT_NONE, NULL, z, NULL), SNS_OK);
+        assert_memory_equal(y, z, sizeof y);
+        assert_int_equal(sns_packed_run(kept, M, x, NULL, SNS_ACT_NONE, NULL, z, NULL), SNS_OK);
+        assert_memory_equal(y, z, sizeof y);
+        sns_error err;
+        sns_packed *none;
+        assert_int_equal(sns_packed_new_from(&nothing, N, K, &filled, &none, &err), SNS_MISMATCH);
+        assert_int_equal(sns_packed_new_from(&from, N + 1, K, NULL, &again, NULL), SNS_ARG);
+        sns_aligned_free(x);
+        sns_packed_free(again);
+        sns_packed_free(kept);
+        sns_packed_memory_free(&memory);
         free_weight(&w);
     }
 }
@@ -217,6 +266,7 @@ int main(void) {
         cmocka_unit_test(products_equal_loops),
         cmocka_unit_test(long_sums_of_bytes_do_not_overflow),
         cmocka_unit_test(not_a_number_stays_in_its_row),
+        cmocka_unit_test(rows_may_lie_in_three_places),
         cmocka_unit_test(threads_do_not_change_a_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
