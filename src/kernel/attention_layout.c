@@ -22,8 +22,8 @@ static sns_attention_layout plan(size_t T, size_t D, size_t lanes, size_t block)
     l.kt = take(&l.total, l.keys / lanes * l.key_strip);
     l.vt = take(&l.total, l.keys / lanes * l.key_strip);
     l.rows = take(&l.total, l.width / lanes * l.row_strip);
-    l.q = take(&l.total, l.block * D);
-    l.dout = take(&l.total, l.block * D);
+    l.q = take(&l.total, l.block * l.width);
+    l.dout = take(&l.total, l.block * l.width);
     l.q_strips = take(&l.total, l.width / lanes * l.block_strip);
     l.dout_strips = take(&l.total, l.width / lanes * l.block_strip);
     l.p = take(&l.total, l.block * l.keys);
@@ -31,6 +31,7 @@ static sns_attention_layout plan(size_t T, size_t D, size_t lanes, size_t block)
     l.dk = take(&l.total, sums);
     l.dv = take(&l.total, sums);
     l.out = take(&l.total, SNS_ATTENTION_TILE * l.width);
+    l.tile = take(&l.total, 2 * SNS_ATTENTION_TILE * l.keys);
     return l;
 }
 

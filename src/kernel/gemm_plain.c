@@ -233,6 +233,11 @@ void sns_packed_free(sns_packed *w) {
     free(w);
 }
 
+sns_packed_type sns_packed_numbers(const sns_packed *w) {
+    (void)w;
+    return SNS_PACKED_F32;
+}
+
 size_t sns_packed_bytes(const sns_packed *w) {
     return w->bytes;
 }

@@ -24,8 +24,25 @@ typedef struct sns_adamw_step {
 /* The tile of a matrix product. */
 enum { SNS_GEMM_ROWS = 6, SNS_GEMM_COLS = 16 };
 
+/* One head of self-attention for one sequence of T tokens (padding is never passed in):
+ *   S = scale * Q K^T, causal: S[i][j] for j <= i only; P = softmax rows; out = P V
+ *   q, k, v: [T, D] with row stride `stride` floats; out: [T, D] with row stride `out_stride`
+ *   lse [T]: log-sum-exp of each row of S, for the backward pass; NULL when none follows
+ *   scratch: sns_attention_scratch_floats(T, D) floats, 64-byte aligned
+ * Never holds more of S than a block of rows. 1e-5 */
+typedef void sns_attention_fn(float *out, size_t out_stride, float *lse, const float *q,
+                              const float *k, const float *v, size_t stride, size_t T, size_t D,
+                              float scale, bool causal, float *scratch);
+
+/* Its gradients: dq, dk, dv (row stride `stride`) += ...; P is recomputed from lse (Dao et al.
+ * 2022, section 3.1). 1e-4 */
+typedef void sns_attention_back_fn(float *dq, float *dk, float *dv, const float *dout,
+                                   const float *out, size_t out_stride, const float *lse,
+                                   const float *q, const float *k, const float *v, size_t stride,
+                                   size_t T, size_t D, float scale, bool causal, float *scratch);
+
 typedef struct sns_kernels {
-    const char *name; /* "ref", "avx2", "avx512", "neon" */
+    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "neon" */
 
     /* sum of a[i] * b[i]; 1e-5 */
     float (*dot)(const float *a, const float *b, size_t n);
@@ -68,21 +85,14 @@ typedef struct sns_kernels {
     /* In-place softmax of one row, max subtracted; returns log(sum(exp(x))). 1e-6 */
     float (*softmax_row)(float *x, size_t n);
 
-    /* One head of self-attention for one sequence of T tokens (padding is never passed in):
-     *   S = scale * Q K^T, causal: S[i][j] for j <= i only; P = softmax rows; out = P V
-     *   q, k, v: [T, D] with row stride `stride` floats; out: [T, D] with row stride `out_stride`
-     *   lse [T]: log-sum-exp of each row of S, for the backward pass; NULL when none follows
-     *   scratch: sns_attention_scratch_floats(T, D) floats, 64-byte aligned
-     * Never holds more of S than a block of rows. 1e-5 */
-    void (*attention_forward)(float *out, size_t out_stride, float *lse, const float *q,
-                              const float *k, const float *v, size_t stride, size_t T, size_t D,
-                              float scale, bool causal, float *scratch);
-    /* Its gradients: dq, dk, dv (row stride `stride`) += ...; P is recomputed from lse (Dao et al.
-     * 2022, section 3.1). 1e-4 */
-    void (*attention_backward)(float *dq, float *dk, float *dv, const float *dout, const float *out,
-                               size_t out_stride, const float *lse, const float *q, const float *k,
-                               const float *v, size_t stride, size_t T, size_t D, float scale,
-                               bool causal, float *scratch);
+    sns_attention_fn *attention_forward;
+    /* With Q, K, P and V rounded to bfloat16 where the processor multiplies those faster
+     * (avx512bf16); elsewhere the same function. 1e-2 */
+    sns_attention_fn *attention_forward_bf16;
+    sns_attention_back_fn *attention_backward;
+    /* The same after attention_forward_bf16, whose P it computes again; dO and dS are rounded too.
+     * 2e-2 */
+    sns_attention_back_fn *attention_backward_bf16;
 
     /* One AdamW step over n parameters with moments m and v. 1e-6 */
     void (*adamw)(float *p, float *m, float *v, const float *g, size_t n,
@@ -111,8 +121,8 @@ typedef struct sns_kernels {
                              const float mul[3], const float add[3]);
 } sns_kernels;
 
-/* The best table this processor has; the environment's SENSUS_CPU=ref|neon|avx2|avx512 lowers it
- * (never raises it). Constant data, chosen once; never NULL. */
+/* The best table this processor has; the environment's SENSUS_CPU=ref|neon|avx2|avx512|avx512bf16
+ * lowers it (never raises it). Constant data, chosen once; never NULL. */
 const sns_kernels *sns_kernels_get(void);
 /* A table by name, NULL when this processor lacks it. For tests. */
 const sns_kernels *sns_kernels_named(const char *name);

@@ -6,8 +6,9 @@
 
 extern const sns_kernels sns_kernels_ref;
 #if defined(__x86_64__)
-extern const sns_kernels sns_kernels_avx2;   /* needs AVX2, FMA, F16C */
-extern const sns_kernels sns_kernels_avx512; /* needs those and AVX-512 F, BW, DQ, VL */
+extern const sns_kernels sns_kernels_avx2;       /* needs AVX2, FMA, F16C */
+extern const sns_kernels sns_kernels_avx512;     /* needs those and AVX-512 F, BW, DQ, VL */
+extern const sns_kernels sns_kernels_avx512bf16; /* needs those and AVX-512 BF16 */
 #elif defined(__aarch64__)
 extern const sns_kernels sns_kernels_neon;
 #endif
@@ -44,11 +45,12 @@ typedef struct sns_attention_layout {
     size_t row_strip;             /* K, V: [width / lanes] strips of [T][lanes] */
     size_t block_strip;           /* Q, dO: [width / lanes] strips of [block][lanes] */
     size_t kt, vt, rows;          /* strips; `rows` is V going forward, K going back */
-    size_t q, dout;               /* a block's rows, [block][D]; Q is multiplied by scale */
+    size_t q, dout;               /* a block's rows, [block][D], room for width; Q times scale */
     size_t q_strips, dout_strips; /* the same in strips */
     size_t p, ds;                 /* [block][keys] */
     size_t dk, dv;                /* sums, [T rounded up to tiles][width] */
     size_t out;                   /* a tile of out or dQ, [tile][width] */
+    size_t tile;                  /* a tile of P and one of dS before they are rounded */
     size_t total;
 } sns_attention_layout;
 

@@ -13,7 +13,7 @@
 #include <omp.h>
 #include <pthread.h>
 
-enum { PANEL = 384, ROWS = 192, PLANS = 24, INT8_MAX_K = 1 << 16 };
+enum { PANEL = 384, MOST_ROWS = 192, PLANS = 24, INT8_MAX_K = 1 << 16 };
 
 /* A primitive for one number of rows, one panel width and one set of post-operations. */
 typedef struct plan {
@@ -362,6 +362,10 @@ void sns_packed_free(sns_packed *w) {
     free(w);
 }
 
+sns_packed_type sns_packed_numbers(const sns_packed *w) {
+    return w->type;
+}
+
 size_t sns_packed_bytes(const sns_packed *w) {
     return w->bytes;
 }
@@ -467,12 +471,12 @@ typedef struct plan_set {
     plan *of[2][2]; /* [last block of rows][last panel] */
 } plan_set;
 
-static dnnl_status_t plan_set_get(sns_packed *w, size_t M, size_t blocks, int flags,
-                                  plan_set *set) {
+static dnnl_status_t plan_set_get(sns_packed *w, size_t block_rows, size_t last_rows, size_t blocks,
+                                  int flags, plan_set *set) {
     dnnl_status_t s = dnnl_success;
     *set = (plan_set){0};
     for (int last_row = 0; last_row < 2; last_row++) {
-        size_t rows = last_row ? M - (blocks - 1) * ROWS : ROWS;
+        size_t rows = last_row ? last_rows : block_rows;
         if (!last_row && blocks == 1) continue;
         for (int last_panel = 0; last_panel < 2 && !s; last_panel++) {
             if (!last_panel && w->panels == 1) continue;
@@ -498,10 +502,11 @@ sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, co
     if (f32 && residual && residual != y) memcpy(y, residual, M * w->N * sizeof *y);
     int flags = (int)act | (bias ? 16 : 0) | (f32 && residual ? 32 : 0);
     if (w->type == SNS_PACKED_INT8) flags = 0;
-    size_t blocks = ceil_div(M, ROWS);
+    /* Blocks of nearly the same size: the last few rows of a long one would cost as many loads. */
+    size_t rows = ceil_div(M, ceil_div(M, MOST_ROWS)), blocks = ceil_div(M, rows);
     plan_set set;
     product c = {.w = w, .bias = bias, .residual = residual, .act = act, .y = y};
-    int failed = (int)plan_set_get(w, M, blocks, flags, &set);
+    int failed = (int)plan_set_get(w, rows, M - (blocks - 1) * rows, blocks, flags, &set);
     if (!failed && !narrow_rows(w, M, x, &c.in)) failed = (int)dnnl_out_of_memory;
     ptrdiff_t tasks = failed ? 0 : (ptrdiff_t)(blocks * w->panels);
     bool parallel = tasks > 1 && is_large(w, M);
@@ -512,7 +517,7 @@ sns_status sns_packed_run(const sns_packed *packed, size_t M, const float *x, co
     for (ptrdiff_t i = 0; i < tasks; i++) {
         size_t block = (size_t)i / w->panels, j = (size_t)i % w->panels;
         const plan *p = set.of[block == blocks - 1][j == w->panels - 1];
-        failed |= (int)run_block(&c, p, &w->panel[j], block * ROWS);
+        failed |= (int)run_block(&c, p, &w->panel[j], block * rows);
     }
     if (!parallel) omp_set_num_threads(threads);
     narrow_free(&c.in);

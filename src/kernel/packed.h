@@ -64,6 +64,8 @@ sns_status sns_packed_new_from(const sns_packed_source *from, size_t N, size_t K
 sns_status sns_packed_new(const float *W, size_t N, size_t K, sns_packed **out, sns_error *err);
 void sns_packed_free(sns_packed *p);
 size_t sns_packed_bytes(const sns_packed *p);
+/* The numbers that it multiplies in. */
+sns_packed_type sns_packed_numbers(const sns_packed *p);
 /* What a weight of this type and K columns is multiplied in on this processor. 32 bits hold the sum
  * of 65,536 products of bytes: longer ones are f32. */
 sns_packed_type sns_packed_arithmetic(sns_packed_type type, size_t K);

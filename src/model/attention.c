@@ -14,7 +14,7 @@ typedef struct attention {
     size_t heads, n, longest;
     const size_t *starts;
     float *lse; /* [H, N] */
-    bool causal;
+    bool causal, bf16;
 } attention;
 
 /* Worth waking threads for. */
@@ -33,14 +33,15 @@ static void attention_forward(sns_tape *t, const attention *a, float *scratch, s
     const sns_kernels *k = sns_tape_kernels(t);
     size_t N = a->y->rows, C = a->y->cols, D = C / a->heads, tasks = a->n * a->heads;
     float scale = 1 / sqrtf((float)D);
+    sns_attention_fn *head = a->bf16 ? k->attention_forward_bf16 : k->attention_forward;
 #pragma omp parallel for schedule(dynamic) if (is_large(a))
     for (size_t i = 0; i < tasks; i++) {
         size_t h = i % a->heads, row = a->starts[i / a->heads];
         size_t T = a->starts[i / a->heads + 1] - row;
         const float *q = a->qkv->data + row * 3 * C + h * D;
-        k->attention_forward(a->y->data + row * C + h * D, C, a->lse ? a->lse + h * N + row : NULL,
-                             q, q + C, q + 2 * C, 3 * C, T, D, scale, a->causal,
-                             scratch + (size_t)omp_get_thread_num() * each);
+        head(a->y->data + row * C + h * D, C, a->lse ? a->lse + h * N + row : NULL, q, q + C,
+             q + 2 * C, 3 * C, T, D, scale, a->causal,
+             scratch + (size_t)omp_get_thread_num() * each);
     }
 }
 
@@ -53,6 +54,7 @@ static void attention_backward(sns_tape *t, void *context) {
     sns_arena_mark mark = sns_arena_get_mark(sns_tape_arena(t));
     float *scratch = new_scratch(t, a, &each);
     if (!scratch) return;
+    sns_attention_back_fn *head = a->bf16 ? k->attention_backward_bf16 : k->attention_backward;
 #pragma omp parallel for schedule(dynamic) if (is_large(a))
     for (size_t i = 0; i < tasks; i++) {
         size_t h = i % a->heads, row = a->starts[i / a->heads];
@@ -60,9 +62,9 @@ static void attention_backward(sns_tape *t, void *context) {
         const float *q = a->qkv->data + row * 3 * C + h * D;
         float *dq = a->qkv->grad + row * 3 * C + h * D;
         size_t at = row * C + h * D;
-        k->attention_backward(dq, dq + C, dq + 2 * C, a->y->grad + at, a->y->data + at, C,
-                              a->lse + h * N + row, q, q + C, q + 2 * C, 3 * C, T, D, scale,
-                              a->causal, scratch + (size_t)omp_get_thread_num() * each);
+        head(dq, dq + C, dq + 2 * C, a->y->grad + at, a->y->data + at, C, a->lse + h * N + row, q,
+             q + C, q + 2 * C, 3 * C, T, D, scale, a->causal,
+             scratch + (size_t)omp_get_thread_num() * each);
     }
     sns_arena_release(sns_tape_arena(t), mark);
 }
@@ -85,7 +87,7 @@ static bool take_starts(sns_tape *t, attention *a, const size_t *starts, size_t 
 }
 
 sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,
-                          size_t n, bool causal) {
+                          size_t n, bool causal, bool bf16) {
     if (!sns_layer_ready(t, "attention", qkv)) return NULL;
     size_t N = qkv->rows, C = qkv->cols / 3;
     if (!heads || qkv->cols % 3 || C % heads) {
@@ -101,6 +103,7 @@ sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size
     size_t each;
     float *scratch = new_scratch(t, &a, &each);
     if (!scratch) return NULL;
+    a.bf16 = bf16 || sns_tape_gemm(t) == sns_gemm_bf16;
     attention_forward(t, &a, scratch, each);
     sns_arena_release(sns_tape_arena(t), mark);
     attention *node = sns_tape_push(t, attention_backward, sizeof *node);

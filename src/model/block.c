@@ -19,7 +19,9 @@ static sns_tensor *attend(sns_tape *t, const sns_tower_config *c, const sns_bloc
                           const size_t *starts, size_t n, bool causal) {
     sns_tensor *qkv = sns_norm_linear(t, x, &b->ln1_gain, &b->ln1_bias, c->eps, &b->qkv_weight,
                                       &b->qkv_bias);
-    return sns_attention(t, qkv, c->heads, starts, n, causal);
+    const sns_packed *packed = b->qkv_weight.packed;
+    bool bf16 = packed && sns_packed_numbers(packed) != SNS_PACKED_F32;
+    return sns_attention(t, qkv, c->heads, starts, n, causal, bf16);
 }
 
 static sns_tensor *mlp(sns_tape *t, const sns_tower_config *c, const sns_block *b, sns_tensor *x) {

@@ -41,9 +41,9 @@ typedef struct sns_mlp_params {
 } sns_mlp_params;
 sns_tensor *sns_mlp(sns_tape *t, sns_tensor *x, const sns_mlp_params *p);
 /* qkv [N, 3C] (q | k | v, heads side by side) -> [N, C]; sequences by starts [n + 1]; scale
- * 1/sqrt(C/H) */
+ * 1/sqrt(C/H). bf16, or a tape that multiplies so: the forward products are of bfloat16. */
 sns_tensor *sns_attention(sns_tape *t, sns_tensor *qkv, size_t heads, const size_t *starts,
-                          size_t n, bool causal);
+                          size_t n, bool causal, bool bf16);
 sns_tensor *sns_add(sns_tape *t, sns_tensor *a, sns_tensor *b);
 /* |x|, elementwise */
 sns_tensor *sns_absolute(sns_tape *t, sns_tensor *x);

@@ -187,7 +187,7 @@ static sns_tensor *attention_pool(sns_tape *t, const sns_resnet *r, size_t heads
     for (size_t b = 0; b <= B; b++) starts[b] = b * T;
     x = sns_mean_token(t, x, &r->positions, B);
     x = sns_linear(t, x, &r->qkv_weight, &r->qkv_bias, NULL);
-    x = sns_attention(t, x, heads, starts, B, false);
+    x = sns_attention(t, x, heads, starts, B, false, false);
     x = sns_gather_rows(t, x, starts, B);
     return sns_linear(t, x, &r->out_weight, &r->out_bias, NULL);
 }

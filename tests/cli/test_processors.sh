@@ -121,6 +121,7 @@ has() {
 best=ref
 has avx2 fma f16c && best=avx2
 has avx2 fma f16c avx512f avx512bw avx512dq avx512vl && best=avx512
+[ $best = avx512 ] && has avx512_bf16 && best=avx512bf16
 "$sensus" --version | grep -q "^kernels *$best," || fail "this processor has $best"
 for lower in avx2 ref; do
     [ $best = ref ] && lower=ref

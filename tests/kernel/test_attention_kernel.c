@@ -55,12 +55,47 @@ static void backward(const sns_kernels *kernels, head *h) {
 }
 
 static void check_rows(const char *what, const sns_kernels *k, const guarded *got,
-                       const guarded *want, size_t T, size_t D, size_t stride, double tolerance) {
+                       const guarded *want, size_t T, size_t D, size_t stride, double tolerance,
+                       double least) {
     for (size_t t = 0; t < T; t++) {
         const float *a = (float *)got->data + t * stride, *b = (float *)want->data + t * stride;
-        check_close(what, k->name, a, b, D, tolerance, 1e-6); /* rows of one element may be ~ 0 */
+        check_close(what, k->name, a, b, D, tolerance, least); /* rows of one element may be ~ 0 */
         assert_memory_equal(a + D, b + D, (stride - D) * sizeof(float)); /* between the rows */
     }
+}
+
+/* Of numbers that bfloat16 holds, and with a scale that is a power of two, only P is rounded. */
+static void check_bf16(const sns_kernels *k, const head *from) {
+    head a = head_copy(from);
+    guarded *in[] = {&a.q, &a.k, &a.v};
+    for (size_t i = 0; i < COUNT(in); i++)
+        for (size_t j = 0; j < in[i]->bytes / sizeof(float); j++) {
+            uint32_t *bits = (uint32_t *)in[i]->data + j;
+            *bits &= 0xffff0000u;
+        }
+    a.scale = 0.125f;
+    head b = head_copy(&a);
+    forward(sns_kernels_named("ref"), &b);
+    memset(a.scratch.data, 0xff, a.scratch.bytes);
+    k->attention_forward_bf16(a.out.data, a.out_stride, a.lse.data, a.q.data, a.k.data, a.v.data,
+                              a.stride, a.T, a.D, a.scale, a.causal, a.scratch.data);
+    for (size_t i = 0; i < a.T; i++) /* half of the last of 8 bits of P, times V up to 1.5 */
+        for (size_t d = 0; d < a.D; d++) {
+            size_t at = i * a.out_stride + d;
+            check_near("out in bf16", ((float *)a.out.data)[at], ((float *)b.out.data)[at],
+                       1.5 / 256);
+        }
+    check_close("lse in bf16", k->name, a.lse.data, b.lse.data, a.T, 1e-5, 1e-6);
+    memset(a.scratch.data, 0xff, a.scratch.bytes);
+    k->attention_backward_bf16(a.dq.data, a.dk.data, a.dv.data, a.dout.data, a.out.data,
+                               a.out_stride, a.lse.data, a.q.data, a.k.data, a.v.data, a.stride,
+                               a.T, a.D, a.scale, a.causal, a.scratch.data);
+    backward(sns_kernels_named("ref"), &b);
+    check_rows("dq in bf16", k, &a.dq, &b.dq, a.T, a.D, a.stride, 2e-2, 1e-2);
+    check_rows("dk in bf16", k, &a.dk, &b.dk, a.T, a.D, a.stride, 2e-2, 1e-2);
+    check_rows("dv in bf16", k, &a.dv, &b.dv, a.T, a.D, a.stride, 2e-2, 1e-2);
+    head_end(&a);
+    head_end(&b);
 }
 
 static void check_variant(const sns_kernels *k, size_t T, size_t D, bool causal) {
@@ -70,17 +105,18 @@ static void check_variant(const sns_kernels *k, size_t T, size_t D, bool causal)
     head a = head_new(&rng, T, D, T % 4 * 5, causal), b = head_copy(&a);
     forward(k, &a);
     forward(ref, &b);
-    check_rows("out", k, &a.out, &b.out, T, D, a.out_stride, 1e-5);
+    check_rows("out", k, &a.out, &b.out, T, D, a.out_stride, 1e-5, 1e-6);
     check_close("lse", k->name, a.lse.data, b.lse.data, T, 1e-5, 1e-6);
+    check_bf16(k, &a);
     memset(a.scratch.data, 0xff, a.scratch.bytes);
     backward(k, &a);
     backward(ref, &b);
-    check_rows("dq", k, &a.dq, &b.dq, T, D, a.stride, 1e-4);
-    check_rows("dk", k, &a.dk, &b.dk, T, D, a.stride, 1e-4);
-    check_rows("dv", k, &a.dv, &b.dv, T, D, a.stride, 1e-4);
+    check_rows("dq", k, &a.dq, &b.dq, T, D, a.stride, 1e-4, 1e-6);
+    check_rows("dk", k, &a.dk, &b.dk, T, D, a.stride, 1e-4, 1e-6);
+    check_rows("dv", k, &a.dv, &b.dv, T, D, a.stride, 1e-4, 1e-6);
     k->attention_forward(a.out.data, a.out_stride, NULL, a.q.data, a.k.data, a.v.data, a.stride, T,
                          D, a.scale, causal, a.scratch.data);
-    check_rows("out without lse", k, &a.out, &b.out, T, D, a.out_stride, 1e-5);
+    check_rows("out without lse", k, &a.out, &b.out, T, D, a.out_stride, 1e-5, 1e-6);
     head_end(&a);
     head_end(&b);
 }

@@ -246,14 +246,15 @@ static void threads_do_not_change_a_bit(void **state) {
 /* What the processor has is used; what SENSUS_CPU takes away is not. */
 static void the_arithmetic_follows_the_processor(void **state) {
     (void)state;
-    bool avx512 = !strcmp(sns_kernels_get()->name, "avx512");
+    const char *name = sns_kernels_get()->name;
+    bool avx512 = !strncmp(name, "avx512", 6);
     assert_int_equal(sns_packed_arithmetic(SNS_PACKED_F32, 8), SNS_PACKED_F32);
     if (!avx512) {
         assert_int_equal(sns_packed_arithmetic(SNS_PACKED_BF16, 8), SNS_PACKED_F32);
         assert_int_equal(sns_packed_arithmetic(SNS_PACKED_INT8, 8), SNS_PACKED_F32);
     }
 #if defined(__x86_64__)
-    if (avx512 && __builtin_cpu_supports("avx512bf16"))
+    if (!strcmp(name, "avx512bf16"))
         assert_int_equal(sns_packed_arithmetic(SNS_PACKED_BF16, 8), SNS_PACKED_BF16);
     if (avx512 && __builtin_cpu_supports("avx512vnni"))
         assert_int_equal(sns_packed_arithmetic(SNS_PACKED_INT8, 8), SNS_PACKED_INT8);

@@ -192,8 +192,8 @@ static void kernel_tables_agree(void **state) {
     world w = open_world(wider());
     float *reference = malloc(w.layout.total * sizeof(float));
     float *features = malloc(IMAGES * w.c.embed * sizeof(float));
-    const char *names[] = {"ref", "avx2", "avx512", "neon"};
-    for (int i = 0; i < 4; i++) {
+    const char *names[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
+    for (int i = 0; i < 5; i++) {
         const sns_kernels *k = sns_kernels_named(names[i]);
         if (!k) continue;
         sns_tape *t = sns_tape_new(k, true);

@@ -2,7 +2,7 @@
  * differences, for every table of kernels that this processor has. */
 #include "gradcheck.h"
 
-static const char *const TABLES[] = {"ref", "avx2", "avx512", "neon"};
+static const char *const TABLES[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
 enum { TABLE_COUNT = 4 };
 
 static void check_all(scene *s, build_fn build) {
@@ -253,7 +253,7 @@ static void norm_linear_equals_two_layers(void **state) {
 
 /* leaf: qkv */
 static sns_tensor *build_attention(sns_tape *t, const scene *s) {
-    return sns_attention(t, leaf_tensor(t, s, 0), s->heads, s->starts, s->n, s->causal);
+    return sns_attention(t, leaf_tensor(t, s, 0), s->heads, s->starts, s->n, s->causal, false);
 }
 
 static void attention_gradients(void **state) {
