@@ -180,26 +180,37 @@ class Bench:
                            capture_output=True)
         return (narrow, "int8") if os.path.exists(narrow) else (path, "f32")
 
-    def encode(self, kind, batch, tokens=77, times=1, numbers="f32", name="model", threads=None):
-        """The same weights and inputs by sensus and by ONNX Runtime; their vectors must agree."""
+    def floor(self, kind, batch, tokens, numbers, name, env):
+        """What an encoder can't be faster than, and what its products and attention take alone."""
+        if not os.path.exists(self.tool("bench_floor")):
+            return {}
+        out = subprocess.run([self.tool("bench_floor"), "tiny" if name == "model-tiny" else "b32", kind, str(tokens),
+                              str(batch), numbers], capture_output=True, text=True, check=True, env={**os.environ, **env})
+        return dict(zip(("limit_ms", "products_ms", "attention_ms"), map(float, out.stdout.split())))
+
+    def encode(self, kind, batch, tokens=77, times=1, numbers="f32", name="model", threads=None, processor=None):
+        """The same weights and inputs by sensus and by ONNX Runtime; their vectors must agree. processor: the least that
+        sensus may use of it, as SENSUS_CPU says it."""
         threads = threads or self.options.threads
+        env = {"OMP_NUM_THREADS": str(threads), **({"SENSUS_CPU": processor} if processor else {})}
         self.need_onnx(name)
         graph, theirs_is = self.peer_graph(name, kind, numbers)
         limit = 0.98 if theirs_is == "int8" else {"f32": 0.9999, "bf16": 0.9995, "int8": 0.995}[numbers]
         ours_in, theirs_in = ("pixels.f32",) * 2 if kind == "image" else (f"text{tokens}.txt", f"text{tokens}.i64")
         ours = Worker("sensus", [self.tool("bench_encode"), self.narrow_model(name, numbers), kind, self.at(ours_in),
-                                 str(batch)], {"OMP_NUM_THREADS": str(threads)})
+                                 str(batch)], env)
         theirs = Worker("ONNX Runtime", ["node", os.path.join(HERE, "peers/ort_worker.js"), graph, kind,
                                          self.at(theirs_in), str(batch), str(threads)], {})
         try:
             cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
             if not cosine > limit:
                 raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
-            return {**in_turn(ours, theirs, self.rounds, times), "lowest_cosine": cosine, "batch": batch,
-                    "peer": f"ONNX Runtime {theirs_is}"}
+            times = in_turn(ours, theirs, self.rounds if batch == 1 else self.rounds // 2 + 1, times)
         finally:
             ours.close()
             theirs.close()
+        return {**times, "lowest_cosine": cosine, "batch": batch, "peer": f"ONNX Runtime {theirs_is}",
+                **self.floor(kind, batch, tokens, numbers, name, env)}
 
     def pipeline(self, picture, numbers, mode):
         """Files to vectors: reading, decoding, resizing and encoding side by side."""
@@ -233,7 +244,7 @@ class Bench:
                                   self.at("pixels.f32"), self.at("text77.i64"), str(batch),
                                   str(self.options.threads)] + ["bf16"] * theirs_half, env)
         try:
-            times = in_turn(ours, theirs, 2 if self.options.quick else 5, 1)
+            times = in_turn(ours, theirs, 2 if self.options.quick else 3, 1)
             a, b = ours.peak_mb(), theirs.peak_mb()
             return {**times, "batch": batch, "sensus_peak_mb": a, "peer_peak_mb": b, "peak_ratio": a / b}
         finally:
@@ -441,6 +452,10 @@ def show(line):
                   f" {100 * line['peak_ratio']:.0f} %")
         if line.get("memory_target"):
             memory += f", target <= {100 * line['memory_target']:.0f} %"
+    if "limit_ms" in line:
+        best = line["sensus_ms"]["min"]
+        memory = (f"; limit {line['limit_ms']:.1f} ms = {100 * line['limit_ms'] / best:.0f} % of the fastest {best:.1f} ms;"
+                  f" products alone {line['products_ms']:.1f} ms, attention {line['attention_ms']:.1f} ms")
     if "recall" in line:
         memory = (f"; recall@10 {line['recall']:.4f}; {line['times_reading']:.2f} x the time of reading the codes"
                   + (", target <= 1.3" if line["queries"] == 1 else ""))
@@ -467,6 +482,11 @@ def encode_lines(b, T):
          lambda n: b.encode("image", 1, times=8, numbers=n, name="model-tiny", threads=1))
     line("tiny-image-32", "TinyCLIP image, B=32", (None,) * 3,
          lambda n: b.encode("image", 32, numbers=n, name="model-tiny"))
+    for kind, title in (("image", "image"), ("text", "text of 77")):
+        b.attempt(f"avx2-{kind}-1-1t", f"{title}, B=1, f32, AVX2 only (peer: all it has), 1 thread", ort, None,
+                  lambda kind=kind: b.encode(kind, 1, times=3, threads=1, processor="avx2"))
+    b.attempt("avx2-image-32", f"image, B=32, f32, AVX2 only (peer: all it has), {T}", ort, None,
+              lambda: b.encode("image", 32, processor="avx2"))
 
 
 def pipeline_lines(b, T):

@@ -1,49 +1,16 @@
 /* bench_gemm.c - matrix products of ViT-B/32's shapes, as a share of what the processor can do.
  *
- * A loop of independent multiply-adds in registers, at the instruction set that the kernels use,
- * gives the peak; it is measured before and after each product, with as many threads. `bench_gemm
- * peak` measures nothing else. Lines:
- *   peak f32 <tab> GFLOP/s <tab> 1
+ * The peak (bench_peak.h) is measured before and after each product, with as many threads. Lines:
+ *   peak f32 <tab> GFLOP/s <tab> 1          nothing else with the argument `peak`
  *   product <tab> GFLOP/s <tab> share of the f32 peak */
 #include "base/memory.h"
 #include "base/rng.h"
-#include "bench_turns.h"
+#include "bench_peak.h"
 #include "kernel/gemm.h"
-#include "kernel/packed.h"
-#include <immintrin.h>
 #include <math.h>
 #include <omp.h>
 
-enum { ROUNDS = 12, CHAINS = 12, LOOPS = 1 << 18 };
-
-#define PEAK(name, isa, vec, set1, fma, lanes)                                                     \
-    __attribute__((target(isa))) static double name(void) {                                        \
-        vec x[CHAINS], a = set1(0.999f), b = set1(0.001f);                                         \
-        for (int i = 0; i < CHAINS; i++) x[i] = set1((float)i);                                    \
-        for (int n = 0; n < LOOPS; n++)                                                            \
-            _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) x[i] = fma(x[i], a, b);      \
-        for (int i = 1; i < CHAINS; i++) x[0] = fma(x[0], x[i], b);                                \
-        volatile float keep = ((float *)x)[0];                                                     \
-        (void)keep;                                                                                \
-        return 2.0 * lanes * CHAINS * LOOPS;                                                       \
-    }
-PEAK(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
-PEAK(peak_avx2, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, 8)
-
-/* GFLOP/s of all threads together; 0 where the kernels are the reference. */
-static double peak_gflops(void) {
-    const char *name = sns_kernels_get()->name;
-    bool wide = !strcmp(name, "avx512");
-    if (!strcmp(name, "ref")) return 0;
-    double best = 0;
-    for (int i = 0; i < 3; i++) {
-        double done = 0, start = bench_now_ms();
-#pragma omp parallel reduction(+ : done)
-        done += wide ? peak_avx512() : peak_avx2();
-        best = fmax(best, done / (bench_now_ms() - start) * 1e-6);
-    }
-    return best;
-}
+enum { ROUNDS = 12 };
 
 typedef struct product {
     const char *name;
@@ -102,7 +69,7 @@ static sns_status pack(const product *p, operands *o, sns_error *err) {
 }
 
 static sns_status measure(const product *p, operands *o, sns_error *err) {
-    double best = 1e9, peak = peak_gflops();
+    double best = 1e9, peak = bench_peak_gops(SNS_PACKED_F32);
     sns_status s = pack(p, o, err);
     for (int i = 0; i < ROUNDS && !s; i++) {
         double start = bench_now_ms();
@@ -112,7 +79,7 @@ static sns_status measure(const product *p, operands *o, sns_error *err) {
     sns_packed_free(o->packed);
     o->packed = NULL;
     if (s) return s;
-    peak = fmax(peak, peak_gflops());
+    peak = fmax(peak, bench_peak_gops(SNS_PACKED_F32));
     double rate = 2. * (double)p->M * (double)p->N * (double)p->K / best * 1e-6;
     printf("%s\t%.1f\t%.3f\n", p->name, rate, peak > 0 ? rate / peak : 0);
     fflush(stdout);
@@ -121,7 +88,7 @@ static sns_status measure(const product *p, operands *o, sns_error *err) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "peak")) {
-        printf("peak f32\t%.1f\t1\n", peak_gflops());
+        printf("peak f32\t%.1f\t1\n", bench_peak_gops(SNS_PACKED_F32));
         return 0;
     }
     size_t n = (size_t)3072 * 3072;
@@ -136,7 +103,7 @@ int main(int argc, char **argv) {
         o.a[i] = (float)sns_rng_uniform(&rng) - 0.5f;
         o.b[i] = (float)sns_rng_uniform(&rng) - 0.5f;
     }
-    if (!s) printf("peak f32\t%.1f\t1\n", peak_gflops());
+    if (!s) printf("peak f32\t%.1f\t1\n", bench_peak_gops(SNS_PACKED_F32));
     for (size_t i = 0; i < sizeof products / sizeof *products && !s; i++)
         s = measure(&products[i], &o, &err);
     if (s) fprintf(stderr, "bench_gemm: %s\n", err.message);

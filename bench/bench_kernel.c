@@ -1,6 +1,7 @@
 /* bench_kernel.c - the speed of every kernel of every variant that this processor has, one thread.
  *
- *   bench_kernel [VARIANT]...     default: ref avx2 avx512 neon; best: what sensus would use
+ *   bench_kernel [VARIANT]...     default: ref avx2 avx512 avx512bf16 neon; best: what sensus would
+ * use
  *
  * Arithmetic-bound kernels in GFLOP/s (attention by its products alone: 4 T^2 D forward, 10 T^2 D
  * backward, half when causal), the others in GB/s read and written. Each number is the best of
@@ -107,10 +108,19 @@ static void run_attention(bench *b) {
     b->k->attention_forward(b->d, 768, b->e, b->a, b->a + 768, b->a + 1536, STRIDE, b->T, b->D,
                             1 / sqrtf((float)b->D), b->causal, b->scratch);
 }
+static void run_attention_bf16(bench *b) {
+    b->k->attention_forward_bf16(b->d, 768, b->e, b->a, b->a + 768, b->a + 1536, STRIDE, b->T, b->D,
+                                 1 / sqrtf((float)b->D), b->causal, b->scratch);
+}
 static void run_attention_back(bench *b) {
     b->k->attention_backward(b->c, b->c + 768, b->c + 1536, b->b, b->d, 768, b->e, b->a, b->a + 768,
                              b->a + 1536, STRIDE, b->T, b->D, 1 / sqrtf((float)b->D), b->causal,
                              b->scratch);
+}
+static void run_attention_back_bf16(bench *b) {
+    b->k->attention_backward_bf16(b->c, b->c + 768, b->c + 1536, b->b, b->d, 768, b->e, b->a,
+                                  b->a + 768, b->a + 1536, STRIDE, b->T, b->D,
+                                  1 / sqrtf((float)b->D), b->causal, b->scratch);
 }
 
 static const struct {
@@ -165,14 +175,20 @@ static void bench_variant(bench *b) {
         snprintf(name, sizeof name, "attention %zu x %zu%s", b->T, b->D,
                  b->causal ? " causal" : "");
         report(b->k->name, name, flops, "GFLOP/s", best_seconds(run_attention, b));
+        snprintf(name, sizeof name, "  in bf16 %zu x %zu%s", b->T, b->D,
+                 b->causal ? " causal" : "");
+        report(b->k->name, name, flops, "GFLOP/s", best_seconds(run_attention_bf16, b));
         snprintf(name, sizeof name, "  backward %zu x %zu%s", b->T, b->D,
                  b->causal ? " causal" : "");
         report(b->k->name, name, 2.5 * flops, "GFLOP/s", best_seconds(run_attention_back, b));
+        snprintf(name, sizeof name, "  backward in bf16 %zu x %zu%s", b->T, b->D,
+                 b->causal ? " causal" : "");
+        report(b->k->name, name, 2.5 * flops, "GFLOP/s", best_seconds(run_attention_back_bf16, b));
     }
 }
 
 int main(int argc, char **argv) {
-    static const char *const all[] = {"ref", "avx2", "avx512", "neon"};
+    static const char *const all[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
     bench b = {0};
     float **buffers[] = {&b.a, &b.b, &b.c, &b.d, &b.e, &b.f};
     sns_rng rng;
@@ -182,7 +198,7 @@ int main(int argc, char **argv) {
         if (!(*buffers[i] = sns_aligned_alloc(FLOATS * sizeof(float)))) return 1;
         for (size_t j = 0; j < FLOATS; j++) (*buffers[i])[j] = (float)sns_rng_uniform(&rng) - 0.3f;
     }
-    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 4); i++) {
+    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 5); i++) {
         const char *name = argc > 1 ? argv[i + 1] : all[i];
         b.k = strcmp(name, "best") ? sns_kernels_named(name) : sns_kernels_get();
         if (b.k) bench_variant(&b);

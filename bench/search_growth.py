@@ -67,6 +67,7 @@ def main():
     tool = os.path.join(a.build, "bench", "bench_search")
     sizes = [n for n in (10000, 100000, 1000000, 10000000) if n <= a.most]
     table = {label: [] for _, _, label in SERIES}
+    os.makedirs(a.folder, exist_ok=True)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     print("| vectors | " + " | ".join(table) + " |\n|---" + "|---" * len(table) + "|")
     for n in sizes:
