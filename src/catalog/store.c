@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 /* "sns1", in the file's header, tells a catalog from other SQLite files. */
-#define APPLICATION_ID 0x736e7331
-#define SCHEMA_VERSION 2
+#define APPLICATION_ID       0x736e7331
+#define SCHEMA_VERSION       3
+#define SCHEMA_WITHOUT_FILMS 2
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    /* One row for each content: equal files share it. Its vector is in slot id - 1. */
+    /* One row for each content: equal files share it. Its vector, of a film the first, is in slot
+     * id - 1. */
     "CREATE TABLE vectors(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE);"
     /* Slots of vectors that no file has any more. */
     "CREATE TABLE removed(id INTEGER PRIMARY KEY);"
@@ -26,6 +28,19 @@ static const char schema[] =
     "CREATE TABLE files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
     " vector INTEGER REFERENCES vectors(id), problem TEXT) WITHOUT ROWID;"
     "CREATE INDEX files_by_vector ON files(vector, path);";
+
+/* What a film has beside: all that layout 3 adds to 2. */
+static const char film_schema[] =
+    /* One row for each vector of a film, the first one too, by time: item is its row of vectors;
+     * times in seconds; cut: a shot begins; view: 0 is the whole frame. */
+    "CREATE TABLE moments(vector INTEGER PRIMARY KEY,"
+    " item INTEGER NOT NULL REFERENCES vectors(id), start REAL NOT NULL, end REAL NOT NULL,"
+    " seconds REAL NOT NULL, cut INTEGER NOT NULL, view INTEGER NOT NULL);"
+    "CREATE INDEX moments_by_item ON moments(item, vector);"
+    /* Films that are being read: how to go on (an sns_sampling), and the options they began with.
+     */
+    "CREATE TABLE unfinished(item INTEGER PRIMARY KEY REFERENCES vectors(id),"
+    " every REAL NOT NULL, regions INTEGER NOT NULL, state BLOB NOT NULL);";
 
 sns_status sns_store_fail(const sns_catalog *c, sns_error *err) {
     int code = sqlite3_errcode(c->db);
@@ -138,6 +153,29 @@ sns_status sns_store_load_meta(sns_catalog *c, sns_error *err) {
     return SNS_OK;
 }
 
+/* Tables that are missing, and the version that they make of the file; in one transaction. */
+static sns_status make_tables(const sns_catalog *c, const char *first, sns_error *err) {
+    char sql[sizeof schema + sizeof film_schema + 160];
+    snprintf(sql, sizeof sql,
+             "BEGIN IMMEDIATE; %s %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+             first, film_schema, APPLICATION_ID, SCHEMA_VERSION);
+    sns_status status = sns_store_exec(c, sql, err);
+    if (status) sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+/* A catalog from before there were films gets their tables: in the file, or, for a reader, empty
+ * ones that only it sees. */
+static sns_status add_films(const sns_catalog *c, bool write, sns_error *err) {
+    if (write) return make_tables(c, "", err);
+    return sns_store_exec(c,
+                          "PRAGMA temp_store = MEMORY;"
+                          "CREATE TEMP TABLE moments(vector INTEGER PRIMARY KEY, item INTEGER,"
+                          " start REAL, end REAL, seconds REAL, cut INTEGER, view INTEGER);"
+                          "CREATE TEMP TABLE unfinished(item INTEGER PRIMARY KEY)",
+                          err);
+}
+
 /* A fresh file gets the schema; any other must be a catalog of a version that we know. */
 static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
     int64_t application, version, tables;
@@ -147,6 +185,8 @@ static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
         (status = sns_store_number(c, "SELECT count(*) FROM sqlite_master", &tables, err)))
         return status;
     if (application == APPLICATION_ID && version == SCHEMA_VERSION) return SNS_OK;
+    if (application == APPLICATION_ID && version == SCHEMA_WITHOUT_FILMS)
+        return add_films(c, write, err);
     if (application == APPLICATION_ID && version > SCHEMA_VERSION)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: made by a newer sensus (layout %lld)", c->path,
                         (long long)version);
@@ -156,11 +196,7 @@ static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
                         c->path, (long long)version);
     if (!write || application || tables)
         return sns_fail(err, SNS_FORMAT, "%s: not a catalog of sensus", c->path);
-    char sql[sizeof schema + 160];
-    snprintf(sql, sizeof sql,
-             "BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-             schema, APPLICATION_ID, SCHEMA_VERSION);
-    return sns_store_exec(c, sql, err);
+    return make_tables(c, schema, err);
 }
 
 /* The lock lives in a file of its own: SQLite's locks come and go with each transaction, this one
@@ -308,8 +344,9 @@ sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const cha
 sns_status sns_catalog_rebuild(sns_catalog *c, sns_error *err) {
     uint64_t old = c->generation;
     sns_status status = sns_store_exec(c,
-                                       "BEGIN IMMEDIATE; DELETE FROM files; DELETE FROM vectors;"
-                                       "DELETE FROM removed; DELETE FROM meta",
+                                       "BEGIN IMMEDIATE; DELETE FROM files;"
+                                       "DELETE FROM unfinished; DELETE FROM moments;"
+                                       "DELETE FROM vectors; DELETE FROM removed; DELETE FROM meta",
                                        err);
     if (!status) status = sns_store_write_number(c, "generation", old + 1, err);
     if (!status) status = sns_store_exec(c, "COMMIT", err);

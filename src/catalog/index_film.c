@@ -1,0 +1,312 @@
+/* index_film.c - one film into the catalog, a stretch at a time.
+ *
+ *   hash ─▶ known content │ unfinished: seek to where it ended │ new
+ *   samples ─▶ vectors (embed/film_reader.h) ─▶ stretches: one transaction stores rows of
+ *   `moments`, their vectors and how to go on
+ *
+ * A stretch is the unit of loss: 32 samples, or a minute of film. It ends where a batch of the
+ * encoder does, so that a film that goes on after a kill gives the same batches as one that was
+ * never interrupted, and the same vectors to the last bit. While it is read a film can be found
+ * already, as far as it is stored. */
+#include "catalog/index_internal.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "embed/film_reader.h"
+#include "media/sound_kind.h"
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRETCH_SAMPLES = 32 };
+static const double stretch_seconds = 60, longest_film = 24 * 3600;
+
+typedef struct film_job {
+    sns_indexer *x;
+    sns_index_task *t;
+    sns_film_reading how;
+    sns_film_reader *reader;
+    bool goes_on; /* some of it is in the catalog */
+    size_t views, count, room;
+    sns_span *spans; /* [room], the first count wait to be stored */
+    float *vectors;  /* [room, views, E] */
+    double end;      /* of the last sample that was read */
+} film_job;
+
+static void note(const film_job *j, const char *what) {
+    sns_strbuf b = {0};
+    sns_strbuf_printf(&b, "%s: %s", j->t->file->path, what);
+    if (j->x->o.note && !b.failed) j->x->o.note(j->x->o.user, b.data);
+    sns_strbuf_free(&b);
+}
+
+/* ---- what is there already ---- */
+
+/* Inside a transaction: nothing of the content stays, and its files are to be read again. */
+static sns_status drop_item(film_job *j, sns_error *err) {
+    static const char *const sql[] = {
+        "UPDATE files SET vector = NULL, size = -1, problem = 'not read to its end'"
+        " WHERE vector = ?",
+        "DELETE FROM unfinished WHERE item = ?",
+        "INSERT INTO removed SELECT vector FROM moments WHERE item = ?",
+        "DELETE FROM moments WHERE item = ?",
+        "DELETE FROM vectors WHERE id = ?",
+    };
+    sns_status status = SNS_OK;
+    for (size_t i = 0; i < sizeof sql / sizeof *sql && !status; i++) {
+        sqlite3_stmt *s;
+        if ((status = sns_store_prepare(j->x->c, sql[i], &s, err))) return status;
+        sqlite3_bind_int64(s, 1, j->t->vector);
+        if (sqlite3_step(s) != SQLITE_DONE) status = sns_store_fail(j->x->c, err);
+        sqlite3_finalize(s);
+    }
+    return status;
+}
+
+static void start_anew(film_job *j) {
+    j->t->vector = 0;
+    j->goes_on = false;
+    j->how.sampling.after = (sns_sampling){0};
+    if (j->t->unfinished) sns_index_hash(j->x, j->t, 1);
+}
+
+/* Forget what there is of an unfinished film, and begin it anew. */
+static sns_status forget(film_job *j, sns_error *err) {
+    sns_status status = sns_index_begin(j->x, err);
+    if (!status) status = sns_index_end(j->x, drop_item(j, err), err);
+    if (!status) start_anew(j);
+    return status;
+}
+
+/* How to go on with content that is known but unfinished. */
+static sns_status find_state(film_job *j, sns_error *err) {
+    sqlite3_stmt *s = j->x->find_state;
+    bool fits = false;
+    sqlite3_bind_int64(s, 1, j->t->vector);
+    int step = sqlite3_step(s);
+    sns_status status = step == SQLITE_ROW || step == SQLITE_DONE ? SNS_OK
+                                                                  : sns_store_fail(j->x->c, err);
+    if (step == SQLITE_ROW) {
+        sns_sampling *after = &j->how.sampling.after;
+        j->goes_on = true;
+        fits = sqlite3_column_double(s, 0) == j->how.sampling.every &&
+               (sqlite3_column_int(s, 1) != 0) == j->how.regions &&
+               sqlite3_column_bytes(s, 2) == sizeof *after;
+        if (fits) memcpy(after, sqlite3_column_blob(s, 2), sizeof *after);
+        fits &= after->seconds > 0;
+    }
+    sqlite3_reset(s);
+    return !status && j->goes_on && !fits ? forget(j, err) : status;
+}
+
+/* The row of its content, if there is one, and how to go on with it. */
+static sns_status identify(film_job *j, sns_error *err) {
+    sns_index_task *t = j->t;
+    size_t work[1], work_count;
+    t->leader = 0;
+    t->vector = t->unfinished;
+    if (!t->vector) sns_index_hash(j->x, t, 1);
+    sns_status status = t->vector || t->status
+                            ? SNS_OK
+                            : sns_index_match(j->x, t, 1, work, &work_count, err);
+    return status || !t->vector ? status : find_state(j, err);
+}
+
+/* ---- storing ---- */
+
+static sns_status add_moment(film_job *j, const sns_span *span, size_t view, const float *vector,
+                             sns_error *err) {
+    sns_indexer *x = j->x;
+    int64_t id;
+    sns_status status = sns_slots_add(x->c, vector, &id, err);
+    if (!status && !j->t->vector) {
+        j->t->vector = id;
+        sqlite3_bind_int64(x->add_vector, 1, id);
+        sqlite3_bind_blob(x->add_vector, 2, j->t->hash, SNS_DIGEST_BYTES, SQLITE_STATIC);
+        status = sns_index_step(x, x->add_vector, err);
+    }
+    if (status) return status;
+    sqlite3_stmt *s = x->add_moment;
+    sqlite3_bind_int64(s, 1, id);
+    sqlite3_bind_int64(s, 2, j->t->vector);
+    sqlite3_bind_double(s, 3, span->start);
+    sqlite3_bind_double(s, 4, span->end);
+    sqlite3_bind_double(s, 5, span->seconds);
+    sqlite3_bind_int(s, 6, span->cut != 0);
+    sqlite3_bind_int(s, 7, (int)view);
+    return sns_index_step(x, s, err);
+}
+
+static sns_status put_state(film_job *j, const sns_sampling *next, sns_error *err) {
+    sqlite3_stmt *s = j->x->put_state;
+    sqlite3_bind_int64(s, 1, j->t->vector);
+    sqlite3_bind_double(s, 2, j->how.sampling.every);
+    sqlite3_bind_int(s, 3, j->how.regions);
+    sqlite3_bind_blob(s, 4, next, sizeof *next, SQLITE_STATIC);
+    return sns_index_step(j->x, s, err);
+}
+
+/* Inside a transaction: what waits, and how to go on; next NULL: the film is over. */
+static sns_status store_waiting(film_job *j, const sns_sampling *next, sns_index_counts *counts,
+                                sns_error *err) {
+    size_t E = sns_model_dim(j->x->model);
+    sns_status status = SNS_OK;
+    for (size_t i = 0; i < j->count * j->views && !status; i++)
+        status = add_moment(j, &j->spans[i / j->views], i % j->views, j->vectors + i * E, err);
+    if (status) return status;
+    if (next) {
+        status = put_state(j, next, err);
+        return status ? status : sns_index_store_file(j->x, j->t, err);
+    }
+    sqlite3_bind_int64(j->x->drop_state, 1, j->t->vector);
+    status = sns_index_step(j->x, j->x->drop_state, err);
+    return status ? status : sns_index_store(j->x, j->t, j->t, counts, err);
+}
+
+/* The film is not what it was when it was begun: what is stored of it goes. */
+static sns_status drop_changed(film_job *j, sns_error *err) {
+    sns_status status = sns_index_begin(j->x, err);
+    if (status) return status;
+    if (j->t->vector) status = drop_item(j, err);
+    if (!status) status = sns_index_store_file(j->x, j->t, err);
+    if ((status = sns_index_end(j->x, status, err))) return status;
+    j->x->counts->unreadable++;
+    sns_index_report(j->x, j->t->status, j->t->message ? j->t->message : j->t->file->path);
+    return SNS_OK;
+}
+
+static sns_status commit(film_job *j, const sns_sampling *next, sns_error *err) {
+    sns_indexer *x = j->x;
+    sns_index_counts counts = *x->counts;
+    int64_t before = j->t->vector;
+    sns_index_check_same(j->t);
+    if (j->t->status) return drop_changed(j, err);
+    sns_status status = sns_index_begin(x, err);
+    if (!status) status = sns_index_end(x, store_waiting(j, next, &counts, err), err);
+    if (status) {
+        j->t->vector = before;
+        return status;
+    }
+    *x->counts = counts;
+    j->count = 0;
+    j->goes_on = true;
+    if (x->o.film)
+        x->o.film(x->o.user, j->t->file->path, j->end, sns_film_reader_duration(j->reader));
+    return SNS_OK;
+}
+
+/* ---- reading ---- */
+
+static sns_status append(film_job *j, const sns_film_batch *b, sns_error *err) {
+    size_t E = sns_model_dim(j->x->model), row = j->views * E;
+    if (j->count + b->count > j->room) {
+        size_t room = j->count + b->count + STRETCH_SAMPLES;
+        sns_span *spans = realloc(j->spans, room * sizeof *spans);
+        if (spans) j->spans = spans;
+        float *vectors = realloc(j->vectors, room * row * sizeof *vectors);
+        if (vectors) j->vectors = vectors;
+        if (!spans || !vectors) return sns_index_no_memory(j->x, err);
+        j->room = room;
+    }
+    memcpy(j->spans + j->count, b->spans, b->count * sizeof *b->spans);
+    memcpy(j->vectors + j->count * row, b->vectors, b->count * row * sizeof *b->vectors);
+    j->count += b->count;
+    j->end = j->spans[j->count - 1].end;
+    return SNS_OK;
+}
+
+/* What a film lacks that was read to its end. */
+static void note_damage(const film_job *j) {
+    double announced = sns_film_reader_duration(j->reader);
+    size_t damaged = sns_film_reader_damaged(j->reader);
+    char text[128];
+    if (damaged) {
+        snprintf(text, sizeof text, "%zu damaged frames or packets were passed over", damaged);
+        note(j, text);
+    }
+    if (j->end >= longest_film - 1) {
+        note(j, "longer than 24 hours; the rest is left out");
+    } else if (j->end < 0.98 * announced - 1) {
+        snprintf(text, sizeof text, "ends after %.1f of the %.1f seconds that it announces", j->end,
+                 announced);
+        note(j, text);
+    }
+}
+
+/* The film can't be read, or not further. */
+static sns_status give_up(film_job *j, const sns_error *why, sns_error *err) {
+    sns_index_task *t = j->t;
+    if (why->code == SNS_CANCELLED || why->code == SNS_NOMEM)
+        return sns_fail(err, why->code, "%s", why->message);
+    bool lasting = sns_index_is_lasting(why->code);
+    if (lasting && j->reader && (j->count || j->goes_on)) {
+        char text[sizeof why->message + 64];
+        snprintf(text, sizeof text, "only the first %.1f seconds can be read (%s)", j->end,
+                 why->message);
+        note(j, text);
+        return commit(j, NULL, err);
+    }
+    if (lasting || !j->goes_on) {
+        t->vector = 0;
+        sns_index_fail(t, why->code, why->message);
+        return sns_index_store_all(j->x, t, 1, err);
+    }
+    j->x->counts->unreadable++; /* perhaps not the next time: what is stored is kept */
+    sns_index_report(j->x, why->code, why->message);
+    return SNS_OK;
+}
+
+static sns_status read_all(film_job *j, sns_error *err) {
+    sns_error why = {0};
+    sns_film_batch b;
+    bool over = false;
+    sns_status status = SNS_OK;
+    while (!status && !j->t->status && !sns_film_reader_next(j->reader, &b, &why)) {
+        if (!b.count) {
+            if (!over) status = commit(j, NULL, err);
+            if (!status && !j->t->status) note_damage(j);
+            return status;
+        }
+        if ((status = append(j, &b, err))) return status;
+        over = !(b.next.seconds > 0);
+        if (over || j->count >= STRETCH_SAMPLES || j->end - j->spans[0].start >= stretch_seconds)
+            status = commit(j, over ? NULL : &b.next, err);
+    }
+    return status || j->t->status ? status : give_up(j, &why, err);
+}
+
+static sns_status read_film(film_job *j, sns_error *err) {
+    const char *path = j->t->file->path;
+    sns_error why = {0};
+    j->end = j->how.sampling.after.seconds;
+    sns_status s = sns_film_reader_open(j->x->model, path, &j->how, &j->reader, &why);
+    if (s == SNS_UNSUPPORTED && j->goes_on) { /* it can't be sought in */
+        if ((s = forget(j, err))) return s;
+        if (j->t->status) return sns_index_store_all(j->x, j->t, 1, err);
+        s = sns_film_reader_open(j->x->model, path, &j->how, &j->reader, &why);
+    }
+    if (!s) return read_all(j, err);
+    if ((s == SNS_FORMAT || s == SNS_MISSING) && !sns_is_film_name(path))
+        sns_fail(&why, SNS_FORMAT, "%s: neither a picture nor a film", path);
+    return give_up(j, &why, err);
+}
+
+sns_status sns_index_film(sns_indexer *x, sns_index_task *t, sns_error *err) {
+    film_job j = {.x = x, .t = t, .views = x->o.regions ? SNS_VIEWS : 1};
+    j.how = (sns_film_reading){
+        .sampling = {.every = x->o.every > 0 ? x->o.every : 1, .longest = stretch_seconds},
+        .seconds = stretch_seconds,
+        .regions = x->o.regions != 0,
+        .threads = x->o.threads ? x->o.threads : (size_t)omp_get_num_procs(),
+        .cancel = x->o.cancel,
+        .isolation = x->o.isolation};
+    sns_status status = identify(&j, err);
+    if (!status && !t->status && (!t->vector || j.goes_on))
+        status = read_film(&j, err);
+    else if (!status)
+        status = sns_index_store_all(x, t, 1, err);
+    sns_film_reader_free(j.reader);
+    free(j.spans);
+    free(j.vectors);
+    return status;
+}
