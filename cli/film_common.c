@@ -140,7 +140,7 @@ static void name_moment(const sns_hit *hit, size_t rank, cli_card *card) {
     cli_time_short(hit->end, end);
     snprintf(text, sizeof text, "%zu. %.300s %s", rank, slash ? slash + 1 : hit->path, peak);
     card->caption = strdup(text);
-    snprintf(text, sizeof text, "%s \u2013 %s", start, end);
+    snprintf(text, sizeof text, "%s \u2013 %s, peak %s", start, end, peak);
     card->more = strdup(text);
 }
 

@@ -28,8 +28,8 @@ typedef struct answer {
 /* What a search holds until its end. */
 typedef struct search {
     sns_catalog *catalog;
-    sns_model *model;
-    sns_session *session;
+    sns_model *model, *hears; /* hears: the catalog's second model, when a query needs it */
+    sns_session *session, *hearing;
     sns_classifier *cohort; /* for --relevant */
     answer *answers;
     size_t count, dim;
@@ -131,11 +131,22 @@ static bool has_picture(const sns_query *q) {
     return false;
 }
 
+/* The second model is loaded for queries with files in them: one may be a recording. */
+static sns_status load_hearing(search *s, sns_error *err) {
+    const char *dir = sns_catalog_sound_model_dir(s->catalog);
+    bool files = false;
+    for (size_t i = 0; i < s->count; i++) files |= has_picture(&s->answers[i].query);
+    if (!files || !dir) return SNS_OK;
+    sns_status status = sns_model_load(dir, &s->hears, err);
+    if (!status) status = sns_catalog_check_sound_model(s->catalog, s->hears, err);
+    return status ? status : sns_session_new(s->hears, &s->hearing, err);
+}
+
 static sns_status encode(search *s, sns_error *err) {
-    sns_status status = SNS_OK;
+    sns_status status = load_hearing(s, err);
+    const sns_query_models models = {s->model, s->session, s->hears, s->hearing};
     for (size_t i = 0; i < s->count && !status; i++)
-        status = sns_query_encode(s->model, s->session, &s->answers[i].query,
-                                  s->vectors + i * s->dim, err);
+        status = sns_query_encode_by(&models, &s->answers[i].query, s->vectors + i * s->dim, err);
     return status;
 }
 
@@ -275,7 +286,9 @@ static int run(const cli_call *call) {
     free(s.answers);
     sns_classifier_free(s.cohort);
     sns_session_free(s.session);
+    sns_session_free(s.hearing);
     sns_model_free(s.model);
+    sns_model_free(s.hears);
     sns_catalog_close(s.catalog);
     free(s.vectors);
     free(s.file);
@@ -314,7 +327,8 @@ static const cli_option options[] = {
 const cli_command cli_search = {
     .arguments = "QUERY...",
     .description =
-        "List the indexed pictures and moments of films that are nearest to a query, the best "
+        "List the indexed pictures and moments of films and recordings that are nearest to a "
+        "query, the best "
         "first, "
         "each with its score: the cosine between the picture and the query, -1 to 1. Equal scores "
         "are listed by path. A moment has its start, its end and the time of its peak; a film has "
@@ -322,7 +336,8 @@ const cli_command cli_search = {
         "--html a moment is played from its start to its end.\n\n"
         "QUERY is terms joined by + and - (as words of their own). A term that is an existing file "
         "is "
-        "a picture, any other is text; words next to each other are one text. A sign belongs to "
+        "a picture or a recording, any other is text; words next to each other are one text. A "
+        "sign belongs to "
         "one term, and a term without one is added. A number and a colon "
         "before a term give it a weight: 2:leash counts twice. The terms' unit vectors are added "
         "and "

@@ -38,6 +38,7 @@ static const char style[] =
     "border-bottom:1px solid var(--line);color:#6d6a63;font-size:.85rem}\n"
     ".frame img,.frame video{position:absolute;inset:.5rem;width:calc(100% - 1rem);"
     "height:calc(100% - 1rem);object-fit:contain}\n"
+    ".frame audio{max-width:calc(100% - 1rem)}\n"
     ".bar{height:3px;background:var(--line)}.bar "
     "i{display:block;height:100%;background:var(--mark)}\n"
     ".what{padding:.55rem .75rem .7rem;display:grid;grid-template-columns:1fr auto;gap:0 .6rem}\n"
@@ -113,7 +114,13 @@ static void put_frame(FILE *out, const cli_card *card, const char *name) {
     size_t size = 0;
     bool bad = thumbnail(card, &bytes, &size);
     fputs("<div class=\"frame\">", out);
-    if (bad) {
+    if (bad && card->in_time) { /* a recording has no picture, but can be heard */
+        fputs("<audio controls preload=\"none\" aria-label=\"", out);
+        put_html(out, name);
+        fputs("\" src=\"", out);
+        put_moment_uri(out, card);
+        fputs("\"></audio>", out);
+    } else if (bad) {
         fputs("can\u2019t be read", out);
     } else {
         fputs(card->in_time ? "<video controls preload=\"none\" aria-label=\"" : "<img alt=\"",
@@ -152,8 +159,9 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
     put_frame(out, card, card->caption ? card->caption : name);
     if (card->has_score) put_score(out, card->score);
     fputs("<div class=\"what\"><span class=\"name\">", out);
-    if (!card->caption) fprintf(out, "%zu. ", rank);
-    put_html(out, card->caption ? card->caption : name);
+    bool named = card->caption && !card->in_time; /* a moment's times stand below its file */
+    if (!named) fprintf(out, "%zu. ", rank);
+    put_html(out, named ? card->caption : name);
     fputs("</span>", out);
     if (card->has_score) fprintf(out, "<span class=\"score\">%.3f</span>", (double)card->score);
     if (card->more) {

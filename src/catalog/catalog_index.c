@@ -3,10 +3,11 @@
  *   walk ─▶ plan: unchanged │ remembered as unreadable │ to do
  *   pictures to do ─▶ batches: hash (parallel) ─▶ known content │ decode + encode (parallel)
  *                     ─▶ one transaction
- *   films to do    ─▶ one by one (index_film.c), in a transaction for each stretch
+ *   films, recordings ─▶ one by one (index_stream.c), in a transaction for each stretch
  *   then one transaction that removes what is gone
  *
  * A batch is the unit of loss: a kill, a full disk or a cancellation leaves every earlier batch. */
+#include "catalog/catalog_scale.h"
 #include "catalog/index_internal.h"
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -90,13 +91,14 @@ static sns_medium medium_of(const char *path) {
     unsigned char start[1 << 13];
     if (sns_is_picture_name(path)) return SNS_MEDIUM_PICTURE;
     if (sns_is_film_name(path)) return SNS_MEDIUM_FILM;
+    if (sns_is_sound_name(path)) return SNS_MEDIUM_SOUND;
     FILE *f = fopen(path, "rb");
     size_t n = f ? fread(start, 1, sizeof start, f) : 0;
     if (f) fclose(f);
     return sns_kind_of(start, n) == SNS_KIND_UNKNOWN ? SNS_MEDIUM_FILM : SNS_MEDIUM_PICTURE;
 }
 
-/* Pictures before films, each by path. */
+/* Pictures, films, recordings, each by path. */
 static int by_medium(const void *a, const void *b) {
     const sns_index_task *x = a, *y = b;
     if (x->medium != y->medium) return x->medium < y->medium ? -1 : 1;
@@ -180,9 +182,7 @@ static sns_status plan(sns_indexer *x, sns_error *err) {
         status = plan_nothing(x, x->walk.absent.items[i], "no such file or folder", err);
     for (size_t i = 0; i < x->walk.roots.count && !status; i++)
         if (!found_below(&x->walk, x->walk.roots.items[i]))
-            status = plan_nothing(x, x->walk.roots.items[i],
-                                  x->walk.films ? "no pictures or films in this folder"
-                                                : "no pictures in this folder",
+            status = plan_nothing(x, x->walk.roots.items[i], "nothing to index in this folder",
                                   err);
     if (status) return status;
     x->tasks = calloc(x->walk.count ? x->walk.count : 1, sizeof *x->tasks);
@@ -370,6 +370,8 @@ sns_status sns_index_begin(sns_indexer *x, sns_error *err) {
     sns_status status = sns_store_exec(x->c, "BEGIN IMMEDIATE", err);
     if (status || x->c->fingerprint) return status;
     status = sns_store_set_model(x->c, x->model, x->model_dir, err);
+    if (!status && x->o.sound_model)
+        status = sns_store_set_sound_model(x->c, x->o.sound_model, x->o.sound_model_dir, err);
     return status ? sns_index_end(x, status, err) : SNS_OK;
 }
 
@@ -435,7 +437,7 @@ static sns_status run_all(sns_indexer *x, sns_error *err) {
     sns_status status = run_pictures(x, pictures, err);
     for (size_t i = pictures; i < x->task_count && !status; i++) {
         status = check_cancel(x, err);
-        if (!status) status = sns_index_film(x, &x->tasks[i], err);
+        if (!status) status = sns_index_stream(x, &x->tasks[i], err);
         free(x->tasks[i].message);
         x->done++;
         show_progress(x, x->task_count);
@@ -499,12 +501,43 @@ static sns_status remove_gone(sns_indexer *x, sns_error *err) {
     return status;
 }
 
-/* A model that lies elsewhere now is remembered there. */
-static sns_status refresh_model_dir(sns_indexer *x, sns_error *err) {
-    const sns_catalog *c = x->c;
-    if (!c->fingerprint || !x->model_dir || (c->model_dir && !strcmp(c->model_dir, x->model_dir)))
-        return SNS_OK;
-    return sns_store_set_model(x->c, x->model, x->model_dir, err);
+/* Models that lie elsewhere now are remembered there. */
+static sns_status refresh_model_dirs(sns_indexer *x, sns_error *err) {
+    sns_catalog *c = x->c;
+    const char *sound_dir = x->o.sound_model ? x->o.sound_model_dir : NULL;
+    sns_status status = SNS_OK;
+    if (!c->fingerprint) return SNS_OK;
+    if (x->model_dir && (!c->model_dir || strcmp(c->model_dir, x->model_dir)))
+        status = sns_store_set_model(c, x->model, x->model_dir, err);
+    if (!status && x->o.sound_model &&
+        (!c->sound_fingerprint ||
+         (sound_dir && (!c->sound_dir || strcmp(c->sound_dir, sound_dir)))))
+        status = sns_store_set_sound_model(c, x->o.sound_model, sound_dir, err);
+    return status;
+}
+
+/* Which model hears, and whether it is the catalog's. */
+static sns_status choose_senses(sns_indexer *x, sns_error *err) {
+    const sns_model *sound = x->o.sound_model;
+    if (sns_model_sound_rate_hz(x->model)) {
+        x->hears = x->model;
+        return sound ? sns_fail(err, SNS_ARG, "%s: its model hears, a second one can't be used",
+                                x->c->path)
+                     : SNS_OK;
+    }
+    x->hears = sound;
+    if (!sound && x->c->sound_fingerprint)
+        return sns_fail(err, SNS_ARG, "%s: made with a model for sound too (%s), which is needed",
+                        x->c->path, x->c->sound_dir ? x->c->sound_dir : "unknown folder");
+    if (!sound) return SNS_OK;
+    if (!sns_model_sound_rate_hz(sound))
+        return sns_fail(err, SNS_SHAPE, "the model for sound does not hear");
+    sns_status status = sns_catalog_check_sound_model(x->c, sound, err);
+    return status ? status : sns_models_share_space(x->model, sound, err);
+}
+
+static bool counts_work(const sns_index_counts *n) {
+    return n->added || n->changed || n->removed;
 }
 
 sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char *model_dir,
@@ -519,14 +552,19 @@ sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char 
     if (c->lock_fd < 0) return sns_fail(err, SNS_ARG, "%s: opened for reading only", c->path);
     if (!n) return sns_fail(err, SNS_ARG, "no files or folders to index");
     sns_status status = sns_catalog_check_model(c, model, err);
+    if (!status) status = choose_senses(&x, err);
     if (status) return status;
     x.walk.cancel = x.o.cancel;
-    x.walk.films = sns_model_image_px(model) > 0;
+    x.walk.films = true;
+    x.walk.sounds = x.hears != NULL;
+    x.walk.no_pictures = !sns_model_image_px(model);
     show_progress(&x, 0);
-    if (!(status = refresh_model_dir(&x, err)) && !(status = prepare_all(&x, err)) &&
+    if (!(status = refresh_model_dirs(&x, err)) && !(status = prepare_all(&x, err)) &&
         !(status = sns_walk_paths(&x.walk, paths, n, err)) && !(status = plan(&x, err)) &&
         !(status = run_all(&x, err)))
         status = remove_gone(&x, err);
+    if (!status && x.o.sound_model && (counts_work(x.counts) || x.orphans))
+        status = sns_scale_store(c, model, err);
     finalize_all(&x);
     free(x.tasks);
     free(x.vectors);

@@ -8,7 +8,8 @@
  * Of films moments are ranked (catalog_film.h). A moment's score, a mean of its samples', is no
  * higher than the film's best sample. So when the scan gave m slots, every film and picture that it
  * did not give is below the m-th score, and the n best are known once the n-th of those found lies
- * above that; else m grows. */
+ * above that; else m grows. Where sound is joined to pictures a moment may be higher: then all
+ * films are ranked, and the scan is for pictures. */
 #include "catalog/catalog_film.h"
 #include "catalog/vector_scan.h"
 #include "base/error.h"
@@ -126,12 +127,15 @@ static sns_status rank_near(const looking *l, const float *query, const sns_near
     sns_status status = SNS_OK;
     found->count = 0;
     sns_films_forget(l->films);
+    bool joined = sns_films_are_joined(l->films);
+    if (joined) status = sns_films_rank_all(l->films, query, 0, found, err);
     for (size_t i = 0; i < near->count && !status; i++) {
         const sns_ranked r = {.slot = near->items[i].slot, .score = near->items[i].score};
         int64_t film;
         status = sns_films_find(l->films, r.slot, &film, err);
         if (!status && !film) status = sns_ranked_add(found, &r, err);
-        if (!status && film > 0) status = sns_films_rank(l->films, film, query, 0, found, err);
+        if (!status && film > 0 && !joined)
+            status = sns_films_rank(l->films, film, query, 0, found, err);
     }
     qsort(found->items, found->count, sizeof *found->items, by_rank);
     *sure = found->count >= n && near->count &&
@@ -184,10 +188,13 @@ typedef struct judging {
     const float *query;
     const sns_classifier *cohort; /* NULL: none */
     sns_ranked *slots;
-    float *scores;
     sns_moments *moments; /* with a cohort */
     size_t count;
 } judging;
+
+static bool is_set(const uint64_t *bits, size_t slot) {
+    return bits && bits[slot / 64] >> slot % 64 & 1;
+}
 
 static void score_block(const sns_vector_file *v, const uint64_t *removed, size_t first, size_t n,
                         judging *j) {
@@ -198,10 +205,9 @@ static void score_block(const sns_vector_file *v, const uint64_t *removed, size_
     if (j->cohort) sns_cohort_moments(j->cohort, rows, n, moments);
     for (size_t i = 0; i < n; i++) {
         size_t slot = first + i;
-        if (removed && removed[slot / 64] >> slot % 64 & 1) continue;
-        j->slots[j->count] = (sns_ranked){.slot = (uint32_t)slot, .score = scores[i]};
+        if (is_set(removed, slot)) continue;
         if (j->cohort) j->moments[j->count] = moments[i];
-        j->scores[j->count++] = scores[i];
+        j->slots[j->count++] = (sns_ranked){.slot = (uint32_t)slot, .score = scores[i]};
     }
 }
 
@@ -217,14 +223,42 @@ static const sns_ranked *find_slot(const judging *j, uint32_t slot) {
     return low < j->count && j->slots[low].slot == slot ? &j->slots[low] : NULL;
 }
 
-/* Films' moments, each as relevant as the frame at its peak. */
+/* Relevance of the slots whose bit is `kind`, among each other. */
+static void relate_kind(judging *j, const uint64_t *sound, bool kind, float *scores,
+                        sns_moments *moments) {
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        if (is_set(sound, j->slots[i].slot) != kind) continue;
+        if (j->moments) moments[n] = j->moments[i];
+        scores[n++] = j->slots[i].score;
+    }
+    sns_relevance(scores, j->moments ? moments : NULL, n, scores);
+    for (size_t i = 0; i < j->count; i++)
+        if (is_set(sound, j->slots[i].slot) == kind) j->slots[i].relevance = scores[at++];
+}
+
+/* Pictures and sound are related each among their own. sound: a bit for each slot; NULL: none */
+static sns_status relate(judging *j, const uint64_t *sound, const sns_catalog *c, sns_error *err) {
+    float *scores = malloc((j->count + 1) * sizeof *scores);
+    sns_moments *moments = malloc((j->count + 1) * sizeof *moments);
+    sns_status status = scores && moments ? SNS_OK : no_memory(c, err);
+    for (int kind = 0; kind < 2 && !status; kind++) relate_kind(j, sound, kind, scores, moments);
+    free(scores);
+    free(moments);
+    return status;
+}
+
+/* Films' moments, each as relevant as the frame at its peak, with its sound. */
 static sns_status add_moments(const judging *j, sns_films *films, sns_ranked_list *found,
                               sns_error *err) {
     size_t first = found->count;
-    sns_status status = sns_films_rank_all(films, j->query, found, err);
+    sns_status status = sns_films_rank_all(films, j->query, SIZE_MAX, found, err);
     for (size_t i = first; i < found->count; i++) {
-        const sns_ranked *peak = find_slot(j, found->items[i].slot);
-        found->items[i].relevance = peak ? peak->relevance : -INFINITY;
+        sns_ranked *r = &found->items[i];
+        const sns_ranked *peak = find_slot(j, r->slot);
+        const sns_ranked *sound = r->sound != SNS_NO_SLOT ? find_slot(j, r->sound) : NULL;
+        r->relevance = peak ? peak->relevance : -INFINITY;
+        if (sound) r->relevance = sns_films_join(r->relevance, sound->relevance);
     }
     return status;
 }
@@ -233,13 +267,10 @@ static sns_status add_moments(const judging *j, sns_films *films, sns_ranked_lis
 static sns_status judge(judging *j, sns_films *films, float least, sns_ranked_list *found,
                         sns_error *err) {
     sns_status status = SNS_OK;
-    sns_relevance(j->scores, j->moments, j->count, j->scores);
     for (size_t i = 0; i < j->count && !status; i++) {
         int64_t film = 0;
-        j->slots[i].relevance = j->scores[i];
         if (films) status = sns_films_find(films, j->slots[i].slot, &film, err);
-        if (!status && !film && j->scores[i] >= least)
-            status = sns_ranked_add(found, &j->slots[i], err);
+        if (!status && !film) status = sns_ranked_add(found, &j->slots[i], err);
     }
     if (!status && films) status = add_moments(j, films, found, err);
     size_t kept = 0;
@@ -256,23 +287,24 @@ static sns_status search_relevant(sns_catalog *c, const float *query, const sns_
     judging j = {.query = query, .cohort = cohort};
     sns_ranked_list found = {0};
     sns_films *films = NULL;
-    uint64_t *removed = NULL;
+    uint64_t *removed = NULL, *sound = NULL;
     sns_status status = sns_slots_removed(c, &removed, err);
     if (!status) status = sns_films_open(c, &films, err);
+    if (!status && films) status = sns_films_sound(films, &sound, err);
     j.slots = malloc((c->slots + 1) * sizeof *j.slots);
-    j.scores = malloc((c->slots + 1) * sizeof *j.scores);
     if (cohort) j.moments = malloc((c->slots + 1) * sizeof *j.moments);
-    if (!status && (!j.slots || !j.scores || (cohort && !j.moments))) status = no_memory(c, err);
+    if (!status && (!j.slots || (cohort && !j.moments))) status = no_memory(c, err);
     for (size_t first = 0; first < c->slots && !status; first += BLOCK_ROWS)
         score_block(&c->mapped, removed, first,
                     c->slots - first < BLOCK_ROWS ? c->slots - first : BLOCK_ROWS, &j);
+    if (!status) status = relate(&j, sound, c, err);
     if (!status) status = judge(&j, films, least, &found, err);
     if (!status) status = list_files(c, found.items, found.count, n, out, err);
     sns_films_close(films);
     free(found.items);
     free(removed);
+    free(sound);
     free(j.slots);
-    free(j.scores);
     free(j.moments);
     return status;
 }

@@ -5,7 +5,9 @@
 #include "catalog/slots.h"
 #include "catalog/walk.h"
 
-typedef enum sns_medium { SNS_MEDIUM_PICTURE, SNS_MEDIUM_FILM } sns_medium;
+typedef enum sns_medium { SNS_MEDIUM_PICTURE, SNS_MEDIUM_FILM, SNS_MEDIUM_SOUND } sns_medium;
+
+enum { SNS_VIEW_SOUND = -1 }; /* of a moment: a window of sound, no picture */
 
 /* A file that needs work. */
 typedef struct sns_index_task {
@@ -25,11 +27,12 @@ typedef struct sns_index_task {
 typedef struct sns_indexer {
     sns_catalog *c;
     const sns_model *model;
+    const sns_model *hears; /* this one, another, or NULL */
     const char *model_dir;
     sns_index_options o;
     sns_index_counts *counts;
     sns_walk walk;
-    sns_index_task *tasks; /* pictures, then films */
+    sns_index_task *tasks; /* pictures, then films, then recordings */
     size_t task_count, done;
     float *vectors; /* of the batch */
     bool orphans;   /* some content has lost its last file */
@@ -63,6 +66,6 @@ sns_status sns_index_store_file(sns_indexer *x, const sns_index_task *t, sns_err
 /* Both for n tasks that are done, in one transaction; the unreadable ones are reported. */
 sns_status sns_index_store_all(sns_indexer *x, sns_index_task *tasks, size_t n, sns_error *err);
 
-/* All of one film, or what is left of it. */
-sns_status sns_index_film(sns_indexer *x, sns_index_task *t, sns_error *err);
+/* All of one film or recording, or what is left of it. */
+sns_status sns_index_stream(sns_indexer *x, sns_index_task *t, sns_error *err);
 #endif

@@ -87,8 +87,8 @@ sns_status sns_store_number(const sns_catalog *c, const char *sql, int64_t *out,
     return status;
 }
 
-/* The value of a meta key, malloc'd; NULL when there is none. */
-static sns_status read_meta(const sns_catalog *c, const char *key, char **value, sns_error *err) {
+sns_status sns_store_read_text(const sns_catalog *c, const char *key, char **value,
+                               sns_error *err) {
     sqlite3_stmt *s;
     *value = NULL;
     sns_status status = sns_store_prepare(c, "SELECT value FROM meta WHERE key = ?", &s, err);
@@ -105,8 +105,8 @@ static sns_status read_meta(const sns_catalog *c, const char *key, char **value,
     return status;
 }
 
-static sns_status write_meta(const sns_catalog *c, const char *key, const char *value,
-                             sns_error *err) {
+sns_status sns_store_write_text(const sns_catalog *c, const char *key, const char *value,
+                                sns_error *err) {
     sqlite3_stmt *s;
     sns_status status = sns_store_prepare(c, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)",
                                           &s, err);
@@ -122,26 +122,34 @@ sns_status sns_store_write_number(const sns_catalog *c, const char *key, uint64_
                                   sns_error *err) {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    return write_meta(c, key, text, err);
+    return sns_store_write_text(c, key, text, err);
 }
 
 static sns_status read_number(const sns_catalog *c, const char *key, uint64_t *value,
                               sns_error *err) {
     char *text;
-    sns_status status = read_meta(c, key, &text, err);
+    sns_status status = sns_store_read_text(c, key, &text, err);
     *value = text ? strtoull(text, NULL, 10) : 0;
     free(text);
     return status;
 }
 
+static void free_names(sns_catalog *c) {
+    free(c->fingerprint);
+    free(c->model_dir);
+    free(c->sound_fingerprint);
+    free(c->sound_dir);
+    c->fingerprint = c->model_dir = c->sound_fingerprint = c->sound_dir = NULL;
+}
+
 sns_status sns_store_load_meta(sns_catalog *c, sns_error *err) {
     uint64_t dim, slots;
     sns_status status;
-    free(c->fingerprint);
-    free(c->model_dir);
-    c->fingerprint = c->model_dir = NULL;
-    if ((status = read_meta(c, "fingerprint", &c->fingerprint, err)) ||
-        (status = read_meta(c, "model_dir", &c->model_dir, err)) ||
+    free_names(c);
+    if ((status = sns_store_read_text(c, "fingerprint", &c->fingerprint, err)) ||
+        (status = sns_store_read_text(c, "model_dir", &c->model_dir, err)) ||
+        (status = sns_store_read_text(c, "sound_fingerprint", &c->sound_fingerprint, err)) ||
+        (status = sns_store_read_text(c, "sound_model_dir", &c->sound_dir, err)) ||
         (status = read_number(c, "dim", &dim, err)) ||
         (status = read_number(c, "slots", &slots, err)) ||
         (status = read_number(c, "generation", &c->generation, err)))
@@ -302,14 +310,17 @@ void sns_catalog_close(sns_catalog *c) {
     sns_vector_file_close(&c->adding);
     sqlite3_close(c->db);
     if (c->lock_fd >= 0) close(c->lock_fd);
+    free_names(c);
     free(c->path);
-    free(c->fingerprint);
-    free(c->model_dir);
     free(c);
 }
 
 const char *sns_catalog_model_dir(const sns_catalog *c) {
     return c->model_dir;
+}
+
+const char *sns_catalog_sound_model_dir(const sns_catalog *c) {
+    return c->sound_dir;
 }
 
 sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *err) {
@@ -331,12 +342,40 @@ sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
         c->path, c->model_dir ? c->model_dir : "unknown folder", c->fingerprint, print);
 }
 
+sns_status sns_catalog_check_sound_model(const sns_catalog *c, const sns_model *model,
+                                         sns_error *err) {
+    const char *print = sns_model_fingerprint(model);
+    int64_t films;
+    if (c->sound_fingerprint) {
+        if (!strcmp(c->sound_fingerprint, print)) return SNS_OK;
+        return sns_fail(err, SNS_MISMATCH,
+                        "%s: made with another model for sound (%s, %.8s; this one is %.8s); use "
+                        "another --catalog, or make it anew with: sensus index --rebuild",
+                        c->path, c->sound_dir ? c->sound_dir : "unknown folder",
+                        c->sound_fingerprint, print);
+    }
+    sns_status status = sns_store_number(c, "SELECT EXISTS(SELECT 1 FROM moments)", &films, err);
+    if (status || !films) return status;
+    return sns_fail(err, SNS_MISMATCH,
+                    "%s: has films whose sound was not listened to; make it anew with: sensus "
+                    "index --rebuild",
+                    c->path);
+}
+
+sns_status sns_store_set_sound_model(sns_catalog *c, const sns_model *model, const char *dir,
+                                     sns_error *err) {
+    sns_status status = sns_store_write_text(c, "sound_fingerprint", sns_model_fingerprint(model),
+                                             err);
+    if (!status && dir) status = sns_store_write_text(c, "sound_model_dir", dir, err);
+    return status ? status : sns_store_load_meta(c, err);
+}
+
 sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const char *dir,
                                sns_error *err) {
     sns_status status;
-    if ((status = write_meta(c, "fingerprint", sns_model_fingerprint(model), err)) ||
+    if ((status = sns_store_write_text(c, "fingerprint", sns_model_fingerprint(model), err)) ||
         (status = sns_store_write_number(c, "dim", sns_model_dim(model), err)) ||
-        (dir && (status = write_meta(c, "model_dir", dir, err))))
+        (dir && (status = sns_store_write_text(c, "model_dir", dir, err))))
         return status;
     return sns_store_load_meta(c, err);
 }

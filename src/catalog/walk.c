@@ -35,7 +35,8 @@ bool sns_is_picture_name(const char *name) {
 }
 
 static bool is_wanted(const sns_walk *w, const char *name) {
-    return sns_is_picture_name(name) || (w->films && sns_is_film_name(name));
+    return (!w->no_pictures && sns_is_picture_name(name)) || (w->films && sns_is_film_name(name)) ||
+           (w->sounds && sns_is_sound_name(name));
 }
 
 /* Takes ownership of name (NULL: no memory). */
@@ -190,10 +191,7 @@ static sns_status read_folder(sns_walker *k, const char *path, sns_error *err) {
     sns_status status = visit(k, &st, &fresh, err);
     if (!status && fresh) status = read_entries(k, dir, path, &entries, err);
     if (!status && fresh && !entries && is_wanted(k->out, path))
-        status = push_problem(k->out, path,
-                              sns_is_picture_name(path) ? "an empty folder, not a picture"
-                                                        : "an empty folder, not a film",
-                              err);
+        status = push_problem(k->out, path, "an empty folder, not a file", err);
     closedir(dir);
     return status;
 }
