@@ -59,6 +59,11 @@ void cli_time(double seconds, char out[CLI_TIME_SIZE]) {
         snprintf(out, CLI_TIME_SIZE, "%lld:%02lld.%03lld", s / 60, s % 60, ms % 1000);
 }
 
+void cli_time_short(double seconds, char out[CLI_TIME_SIZE]) {
+    cli_time(round(seconds * 10) / 10, out);
+    out[strlen(out) - 2] = 0;
+}
+
 bool cli_parse_time(const char *text, double *seconds) {
     double total = 0;
     for (int part = 0; part < 3; part++) {
@@ -120,7 +125,42 @@ cli_card *cli_moment_cards(const char *path, const sns_moment *moments, size_t n
 void cli_moment_cards_free(cli_card *cards, size_t n) {
     for (size_t i = 0; cards && i < n; i++) {
         free((void *)cards[i].caption);
+        free((void *)cards[i].more);
         free((void *)cards[i].bytes);
     }
     free(cards);
+}
+
+/* "2. film.mp4 1:27.2" and "1:23.5 – 1:31.0". */
+static void name_moment(const sns_hit *hit, size_t rank, cli_card *card) {
+    const char *slash = strrchr(hit->path, '/');
+    char start[CLI_TIME_SIZE], peak[CLI_TIME_SIZE], end[CLI_TIME_SIZE], text[512];
+    cli_time_short(hit->start, start);
+    cli_time_short(hit->peak, peak);
+    cli_time_short(hit->end, end);
+    snprintf(text, sizeof text, "%zu. %.300s %s", rank, slash ? slash + 1 : hit->path, peak);
+    card->caption = strdup(text);
+    snprintf(text, sizeof text, "%s \u2013 %s, peak %s", start, end, peak);
+    card->more = strdup(text);
+}
+
+cli_card *cli_hit_cards(const sns_hits *hits) {
+    const sns_video_options o = {.target_px = 160};
+    cli_card *cards = calloc(hits->count + 1, sizeof *cards);
+    for (size_t i = 0; cards && i < hits->count; i++) {
+        const sns_hit *hit = &hits->items[i];
+        sns_video *video = NULL;
+        cards[i] = (cli_card){.path = hit->path,
+                              .score = hit->score,
+                              .has_score = true,
+                              .in_time = hit->in_time != 0,
+                              .start = hit->start,
+                              .end = hit->end};
+        if (!hit->in_time) continue;
+        name_moment(hit, i + 1, &cards[i]);
+        sns_video_open(hit->path, &o, &video, NULL);
+        set_picture(video, hit->peak, &cards[i]);
+        sns_video_close(video);
+    }
+    return cards;
 }

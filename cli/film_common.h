@@ -70,6 +70,8 @@ int cli_film_texts(cli_film *f, const char *const *texts, size_t n, float **vect
 enum { CLI_TIME_SIZE = 48 };
 /* "1:02:03.500", "2:03.500": hours when there are any. */
 void cli_time(double seconds, char out[CLI_TIME_SIZE]);
+/* The same to a tenth: "2:03.5". */
+void cli_time_short(double seconds, char out[CLI_TIME_SIZE]);
 /* Seconds from "83.5", "1:23.5", "0:01:23.5"; false for anything else. */
 bool cli_parse_time(const char *text, double *seconds);
 
@@ -77,4 +79,6 @@ bool cli_parse_time(const char *text, double *seconds);
  * are empty. cards and what they hold: free with cli_moment_cards_free. NULL: no memory. */
 cli_card *cli_moment_cards(const char *path, const sns_moment *moments, size_t n);
 void cli_moment_cards_free(cli_card *cards, size_t n);
+/* A card for each hit: a picture, or the frame at a moment's peak, with its times. The same way. */
+cli_card *cli_hit_cards(const sns_hits *hits);
 #endif

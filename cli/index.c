@@ -1,20 +1,22 @@
 /* index.c - sensus index */
-#include "command.h"
-#include "progress.h"
+#include "film_common.h"
 #include <sensus/catalog.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct values {
-    const char *catalog, *model;
-    bool rebuild, retry, exact, verify, json, quiet;
+    const char *catalog, *model, *sound_model;
+    bool rebuild, retry, exact, regions, verify, json, quiet;
     int64_t threads;
+    double every;
 } values;
 
 typedef struct reporter {
     cli_progress progress;
     bool quiet;
+    size_t done, total;
 } reporter;
 
 /* Set by the first Ctrl-C; a second one ends the process. A signal handler has no other place. */
@@ -27,7 +29,27 @@ static void on_interrupt(int number) {
 
 static void show_progress(void *user, size_t done, size_t total) {
     reporter *r = user;
+    r->done = done;
+    r->total = total;
     if (!r->quiet) cli_progress_update(&r->progress, done, total, NULL);
+}
+
+static void show_film(void *user, const char *path, double seconds, double duration) {
+    reporter *r = user;
+    const char *slash = strrchr(path, '/');
+    char at[CLI_TIME_SIZE], all[CLI_TIME_SIZE], line[3 * CLI_TIME_SIZE];
+    cli_time(seconds, at);
+    cli_time(duration, all);
+    snprintf(line, sizeof line, "%.40s %s of %s", slash ? slash + 1 : path, at,
+             duration > 0 ? all : "?");
+    for (char *c = line; *c; c++) memset(c, '?', cli_control_length(c));
+    if (!r->quiet) cli_progress_update(&r->progress, r->done, r->total, line);
+}
+
+static void show_note(void *user, const char *message) {
+    reporter *r = user;
+    cli_progress_clear(&r->progress);
+    cli_note("%s", message);
 }
 
 static void show_problem(void *user, sns_status status, const char *message) {
@@ -46,8 +68,14 @@ static void print_counts(const sns_index_counts *n, bool json) {
     printf(format, n->added, n->changed, n->removed, n->unreadable, n->moved, n->unchanged);
 }
 
-static int index_paths(const cli_call *call, sns_catalog *catalog, const sns_model *model,
-                       const char *model_dir) {
+/* What indexing needs; freed by run. */
+typedef struct models {
+    sns_isolation *isolation;
+    sns_model *model, *hears;
+    char *dir, *hears_dir;
+} models;
+
+static int index_paths(const cli_call *call, sns_catalog *catalog, const models *m) {
     const values *v = call->values;
     reporter r = {.quiet = v->quiet};
     sns_error err;
@@ -55,14 +83,21 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const sns_mod
     sns_index_options o = {.retry = v->retry,
                            .exact = v->exact,
                            .threads = (size_t)v->threads,
+                           .every = v->every,
+                           .regions = v->regions,
+                           .sound_model = m->hears,
+                           .sound_model_dir = m->hears_dir,
+                           .isolation = m->isolation,
                            .cancel = (const int *)&interrupted,
                            .progress = show_progress,
                            .problem = show_problem,
+                           .note = show_note,
+                           .film = show_film,
                            .user = &r};
     cli_progress_start(&r.progress, "indexing", "", 0);
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
-    sns_status status = sns_catalog_index(catalog, model, model_dir,
+    sns_status status = sns_catalog_index(catalog, m->model, m->dir,
                                           (const char *const *)call->arguments,
                                           call->argument_count, &o, &counts, &err);
     cli_progress_clear(&r.progress);
@@ -71,15 +106,19 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const sns_mod
     return counts.unreadable ? CLI_FAILED : CLI_DONE;
 }
 
-static int open_and_index(const cli_call *call, sns_catalog *catalog, sns_model **model,
-                          char **dir) {
+static int open_and_index(const cli_call *call, sns_catalog *catalog, models *m) {
     const values *v = call->values;
     sns_error err;
     const char *known = v->rebuild ? NULL : sns_catalog_model_dir(catalog);
-    if (cli_find_model(v->model, known, dir)) return CLI_FAILED;
-    if (sns_model_load(*dir, model, &err)) return cli_fail(&err);
+    const char *hears = v->sound_model ? v->sound_model
+                        : v->rebuild   ? NULL
+                                       : sns_catalog_sound_model_dir(catalog);
+    if (cli_find_model(v->model, known, &m->dir)) return CLI_FAILED;
+    if (sns_model_load(m->dir, &m->model, &err)) return cli_fail(&err);
+    if (hears && cli_find_model(hears, NULL, &m->hears_dir)) return CLI_FAILED;
+    if (hears && sns_model_load(m->hears_dir, &m->hears, &err)) return cli_fail(&err);
     if (v->rebuild && sns_catalog_rebuild(catalog, &err)) return cli_fail(&err);
-    return index_paths(call, catalog, *model, *dir);
+    return index_paths(call, catalog, m);
 }
 
 /* Reads everything; nothing is written. */
@@ -107,21 +146,29 @@ static int run(const cli_call *call) {
     if (!call->argument_count) return cli_usage(call, "no PATH");
     sns_error err;
     sns_catalog *catalog = NULL;
-    sns_model *model = NULL;
-    char *file = NULL, *dir = NULL;
+    models m = {0};
+    char *file = NULL;
+    if (sns_isolation_new(&m.isolation, &err)) return cli_fail(&err); /* before there are threads */
     int code = cli_find_catalog(v->catalog, true, &file);
     if (!code && sns_catalog_open(file, SNS_CATALOG_WRITE, &catalog, &err)) code = cli_fail(&err);
-    if (!code) code = open_and_index(call, catalog, &model, &dir);
+    if (!code) code = open_and_index(call, catalog, &m);
+    sns_isolation_free(m.isolation);
     sns_catalog_close(catalog);
-    sns_model_free(model);
+    sns_model_free(m.model);
+    sns_model_free(m.hears);
     free(file);
-    free(dir);
+    free(m.dir);
+    free(m.hears_dir);
     return code;
 }
 
 static const cli_option options[] = {
     CLI_CATALOG_OPTION(values, catalog),
     CLI_MODEL_OPTION(values, model),
+    {0, "sound-model", CLI_STRING, "DIR", NULL,
+     "a second model, which hears, of the space of the first (train --lock-text): for recordings "
+     "and the sound of films; without it the catalog's",
+     offsetof(values, sound_model), 0, 0, NULL},
     {0, "rebuild", CLI_FLAG, NULL, NULL,
      "forget everything in the catalog first; needed to use another model",
      offsetof(values, rebuild), 0, 0, NULL},
@@ -130,6 +177,14 @@ static const cli_option options[] = {
     {0, "exact", CLI_FLAG, NULL, NULL,
      "decode every picture at full size before scaling; slower, slightly more exact",
      offsetof(values, exact), 0, 0, NULL},
+    {0, "every", CLI_FLOAT, "SECONDS", "1",
+     "look at films at least so often while the picture changes", offsetof(values, every), 0.01,
+     3600, NULL},
+    {0, "regions", CLI_FLAG, NULL, NULL,
+     "of films also nine parts of each frame, half as wide and high: finds what is small, takes "
+     "ten "
+     "times as long",
+     offsetof(values, regions), 0, 0, NULL},
     {0, "verify", CLI_FLAG, NULL, NULL,
      "only read the whole catalog and say whether it is what was stored; without PATH",
      offsetof(values, verify), 0, 0, NULL},
@@ -143,17 +198,27 @@ static const cli_option options[] = {
 const cli_command cli_index = {
     .arguments = "PATH...",
     .description =
-        "Make pictures findable: bring the catalog up to date with files and folders.\n\n"
+        "Make pictures, films and recordings findable: bring the catalog up to date with files and "
+        "folders.\n\n"
         "Folders are walked with all folders below them, but not hidden ones; links are followed. "
         "Pictures are known by their extension (jpg, png, webp, gif, tiff, heic, avif, svg, bmp, "
-        "ppm); a file named on the command line is always tried. A file that did not change is not "
-        "read again, a moved or copied one not decoded again, and one that is gone disappears from "
-        "the catalog, if it was under a given PATH. The files themselves are never changed.\n\n"
+        "ppm), films too (mp4, m4v, mov, mkv, webm, avi, mpg, mpeg, m2v, m2ts, mts, vob, flv, wmv, "
+        "asf, ogv, 3gp, mxf); a file named on the command line is always tried. A file that did "
+        "not change is not read again, a moved or copied one not decoded again, and one that is "
+        "gone disappears from the catalog, if it was under a given PATH. The files themselves are "
+        "never changed.\n\n"
+        "Of a film the first picture of each shot is taken, and one every second while the picture "
+        "changes. Each film is decoded in a process of its own. One that is damaged or cut off is "
+        "taken as far as it can be read, and a line on stderr says so.\n\n"
+        "With a model that hears, or a --sound-model beside one that sees, recordings are taken "
+        "too (wav, ogg, opus, flac, mp3, m4a, aac, aiff, au, wma, caf), and the sound of films: by "
+        "overlapping windows.\n\n"
         "Ends with the counts of new, changed, removed, unreadable, moved and unchanged files. "
         "Each "
         "unreadable file gets one line on stderr, and the exit status is 1. An interrupted or "
         "killed "
-        "run loses at most the last 128 pictures of work; the next one goes on.",
+        "run loses at most the last 128 pictures, or the last minute of a film; the next one goes "
+        "on, also inside a film.",
     .examples = "sensus index ~/Pictures\n"
                 "sensus index --catalog holiday.db --model models/sensus-small ~/Pictures/2024\n"
                 "sensus index --verify",

@@ -1,7 +1,5 @@
 /* search.c - sensus search */
-#include "command.h"
-#include "sheet.h"
-#include <sensus/catalog.h>
+#include "film_common.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,14 +28,46 @@ typedef struct answer {
 /* What a search holds until its end. */
 typedef struct search {
     sns_catalog *catalog;
-    sns_model *model;
-    sns_session *session;
+    sns_model *model, *hears; /* hears: the catalog's second model, when a query needs it */
+    sns_session *session, *hearing;
     sns_classifier *cohort; /* for --relevant */
     answer *answers;
     size_t count, dim;
     float *vectors; /* [count, dim] */
     char *file, *dir;
 } search;
+
+static void print_json(const answer *a, size_t i, bool relevant, bool named) {
+    const sns_hit *hit = &a->hits.items[i];
+    printf("{");
+    if (named) {
+        printf("\"query\": ");
+        cli_print_json(a->title);
+        printf(", ");
+    }
+    printf("\"path\": ");
+    cli_print_json(hit->path);
+    if (hit->in_time)
+        printf(", \"start\": %.6f, \"peak\": %.6f, \"end\": %.6f", hit->start, hit->peak, hit->end);
+    printf(", \"score\": %.6f", hit->score);
+    if (relevant) printf(", \"relevance\": %.3f", hit->relevance);
+    printf(", \"rank\": %zu}\n", i + 1);
+}
+
+static void print_line(const answer *a, size_t i, bool relevant) {
+    const sns_hit *hit = &a->hits.items[i];
+    char start[CLI_TIME_SIZE], peak[CLI_TIME_SIZE], end[CLI_TIME_SIZE];
+    printf("%3zu  %.4f  ", i + 1, hit->score);
+    if (relevant) printf("%5.2f  ", hit->relevance);
+    cli_print_safe(hit->path);
+    if (hit->in_time) {
+        cli_time_short(hit->start, start);
+        cli_time_short(hit->peak, peak);
+        cli_time_short(hit->end, end);
+        printf(" %s-%s (peak %s)", start, end, peak);
+    }
+    putchar('\n');
+}
 
 /* With several queries each is named: as a line of its own, or as a member of the object. */
 static void print_answer(const answer *a, bool json, bool relevant, bool named) {
@@ -46,25 +76,10 @@ static void print_answer(const answer *a, bool json, bool relevant, bool named) 
         putchar('\n');
     }
     for (size_t i = 0; i < a->hits.count; i++) {
-        const sns_hit *hit = &a->hits.items[i];
-        if (json) {
-            printf("{");
-            if (named) {
-                printf("\"query\": ");
-                cli_print_json(a->title);
-                printf(", ");
-            }
-            printf("\"path\": ");
-            cli_print_json(hit->path);
-            printf(", \"score\": %.6f", hit->score);
-            if (relevant) printf(", \"relevance\": %.3f", hit->relevance);
-            printf(", \"rank\": %zu}\n", i + 1);
-        } else {
-            printf("%3zu  %.4f  ", i + 1, hit->score);
-            if (relevant) printf("%5.2f  ", hit->relevance);
-            cli_print_safe(hit->path);
-            putchar('\n');
-        }
+        if (json)
+            print_json(a, i, relevant, named);
+        else
+            print_line(a, i, relevant);
     }
     if (named && !json) putchar('\n');
 }
@@ -96,7 +111,7 @@ static int write_sheets(const search *s, const values *v) {
     cli_section *sections = calloc(s->count, sizeof *sections);
     if (!sections) return cli_failf("out of memory");
     for (size_t i = 0; i < s->count; i++) {
-        cli_card *cards = cli_cards_of_hits(&s->answers[i].hits);
+        cli_card *cards = cli_hit_cards(&s->answers[i].hits);
         if (!cards) code = cli_failf("out of memory");
         sections[i] = (cli_section){s->answers[i].title,
                                     ", nearest first; the number is the cosine.", cards,
@@ -104,7 +119,8 @@ static int write_sheets(const search *s, const values *v) {
     }
     if (v->html && !code) code = cli_sheet_html(v->html, sections, s->count);
     if (v->png && !code && cli_sheet_png(v->png, sections, s->count, &err)) code = cli_fail(&err);
-    for (size_t i = 0; i < s->count; i++) free((void *)sections[i].cards);
+    for (size_t i = 0; i < s->count; i++)
+        cli_moment_cards_free((cli_card *)(uintptr_t)sections[i].cards, sections[i].count);
     free(sections);
     return code;
 }
@@ -115,11 +131,22 @@ static bool has_picture(const sns_query *q) {
     return false;
 }
 
+/* The second model is loaded for queries with files in them: one may be a recording. */
+static sns_status load_hearing(search *s, sns_error *err) {
+    const char *dir = sns_catalog_sound_model_dir(s->catalog);
+    bool files = false;
+    for (size_t i = 0; i < s->count; i++) files |= has_picture(&s->answers[i].query);
+    if (!files || !dir) return SNS_OK;
+    sns_status status = sns_model_load(dir, &s->hears, err);
+    if (!status) status = sns_catalog_check_sound_model(s->catalog, s->hears, err);
+    return status ? status : sns_session_new(s->hears, &s->hearing, err);
+}
+
 static sns_status encode(search *s, sns_error *err) {
-    sns_status status = SNS_OK;
+    sns_status status = load_hearing(s, err);
+    const sns_query_models models = {s->model, s->session, s->hears, s->hearing};
     for (size_t i = 0; i < s->count && !status; i++)
-        status = sns_query_encode(s->model, s->session, &s->answers[i].query,
-                                  s->vectors + i * s->dim, err);
+        status = sns_query_encode_by(&models, &s->answers[i].query, s->vectors + i * s->dim, err);
     return status;
 }
 
@@ -165,7 +192,7 @@ static sns_status explain(search *s, sns_error *err) {
         if (files)
             cli_note("%s: nothing fits", s->answers[i].title);
         else if (!counted)
-            cli_note("%s: no pictures in this catalog yet", s->file);
+            cli_note("%s: nothing in this catalog yet", s->file);
         counted = true;
     }
     return SNS_OK;
@@ -259,7 +286,9 @@ static int run(const cli_call *call) {
     free(s.answers);
     sns_classifier_free(s.cohort);
     sns_session_free(s.session);
+    sns_session_free(s.hearing);
     sns_model_free(s.model);
+    sns_model_free(s.hears);
     sns_catalog_close(s.catalog);
     free(s.vectors);
     free(s.file);
@@ -271,8 +300,8 @@ static const cli_option options[] = {
     CLI_CATALOG_OPTION(values, catalog),
     CLI_MODEL_OPTION(values, model),
     {'n', "count", CLI_INT, "N", "0",
-     "list at most so many pictures; 0: 10, with --relevant all that fit", offsetof(values, count),
-     0, 1000000, NULL},
+     "list at most so many pictures and moments; 0: 10, with --relevant all that fit",
+     offsetof(values, count), 0, 1000000, NULL},
     {'r', "relevant", CLI_FLAG, NULL, NULL,
      "list only what fits, perhaps nothing, by relevance: how far a picture's score lies above "
      "what "
@@ -285,7 +314,9 @@ static const cli_option options[] = {
      "one query a line instead of QUERY, - for standard input; words are split at white space",
      offsetof(values, queries), 0, 0, NULL},
     {0, "json", CLI_FLAG, NULL, NULL,
-     "one JSON object a line: path, score, rank (and query, with --queries)",
+     "one JSON object a line: path, score, rank, of moments start, peak, end in seconds (and "
+     "query, "
+     "with --queries)",
      offsetof(values, json), 0, 0, NULL},
     {0, "html", CLI_STRING, "FILE", NULL, "also write a contact sheet as a page of its own",
      offsetof(values, html), 0, 0, NULL},
@@ -296,12 +327,17 @@ static const cli_option options[] = {
 const cli_command cli_search = {
     .arguments = "QUERY...",
     .description =
-        "List the indexed pictures that are nearest to a query, the best first, each with its "
-        "score: the cosine between the picture and the query, -1 to 1. Equal scores are listed by "
-        "path.\n\n"
+        "List the indexed pictures and moments of films and recordings that are nearest to a "
+        "query, the best "
+        "first, "
+        "each with its score: the cosine between the picture and the query, -1 to 1. Equal scores "
+        "are listed by path. A moment has its start, its end and the time of its peak; a film has "
+        "up to five, which are those that sensus moments finds among its samples. On the page of "
+        "--html a moment is played from its start to its end.\n\n"
         "QUERY is terms joined by + and - (as words of their own). A term that is an existing file "
         "is "
-        "a picture, any other is text; words next to each other are one text. A sign belongs to "
+        "a picture or a recording, any other is text; words next to each other are one text. A "
+        "sign belongs to "
         "one term, and a term without one is added. A number and a colon "
         "before a term give it a weight: 2:leash counts twice. The terms' unit vectors are added "
         "and "

@@ -5,7 +5,7 @@
 #include <sensus/image.h>
 #include <stdbool.h>
 
-/* One picture: a file, or its bytes. */
+/* One picture: a file, or its bytes; or a moment of a film, with the bytes of a frame. */
 typedef struct cli_card {
     const char *path;  /* of the file, or a name */
     const void *bytes; /* NULL: read the file */
@@ -14,6 +14,9 @@ typedef struct cli_card {
     const char *more;    /* of a page only: what else there is to say, in lines; NULL: nothing */
     float score;         /* cosine; shown when has_score */
     bool has_score;
+    bool
+        in_time; /* path is a film, of which a page plays what is between start and end (seconds) */
+    double start, end;
 } cli_card;
 
 /* What was found for one query, or anything else with a title. */
@@ -24,8 +27,6 @@ typedef struct cli_section {
     size_t count;
 } cli_section;
 
-/* The cards of found pictures, malloc'd; NULL: no memory. */
-cli_card *cli_cards_of_hits(const sns_hits *hits);
 /* The picture of a card, reduced when it is far larger than target_px. */
 sns_status cli_card_image(const cli_card *card, size_t target_px, sns_image *out, sns_error *err);
 

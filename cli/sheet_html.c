@@ -30,14 +30,15 @@ static const char style[] =
     "header p{margin:.3rem 0 0;color:var(--soft)}\n"
     "ol{max-width:80rem;margin:0 auto;padding:0;list-style:none;display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr))}\n"
-    "li a{display:block;height:100%;color:inherit;text-decoration:none;background:var(--card);"
+    "li .card{display:block;height:100%;color:inherit;text-decoration:none;background:var(--card);"
     "border:1px solid var(--line);border-radius:.6rem;overflow:hidden}\n"
-    "li a:hover,li a:focus-visible{border-color:var(--mark);outline:2px solid var(--mark);"
+    "a.card:hover,a.card:focus-visible{border-color:var(--mark);outline:2px solid var(--mark);"
     "outline-offset:-1px}\n"
     ".frame{position:relative;aspect-ratio:1;display:grid;place-items:center;background:#fff;"
     "border-bottom:1px solid var(--line);color:#6d6a63;font-size:.85rem}\n"
-    ".frame img{position:absolute;inset:.5rem;width:calc(100% - 1rem);"
+    ".frame img,.frame video{position:absolute;inset:.5rem;width:calc(100% - 1rem);"
     "height:calc(100% - 1rem);object-fit:contain}\n"
+    ".frame audio{max-width:calc(100% - 1rem)}\n"
     ".bar{height:3px;background:var(--line)}.bar "
     "i{display:block;height:100%;background:var(--mark)}\n"
     ".what{padding:.55rem .75rem .7rem;display:grid;grid-template-columns:1fr auto;gap:0 .6rem}\n"
@@ -86,6 +87,7 @@ static void put_file_uri(FILE *out, const char *path) {
 /* The card's picture as JPEG, its longer side at most THUMBNAIL_PX. */
 static sns_status thumbnail(const cli_card *card, uint8_t **bytes, size_t *size) {
     sns_image image = {0}, small = {0};
+    if (!card->bytes && card->in_time) return SNS_IO;
     if (!card->bytes) return sns_thumbnail_jpeg(card->path, THUMBNAIL_PX, bytes, size, NULL);
     sns_status s = cli_card_image(card, THUMBNAIL_PX, &image, NULL);
     size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
@@ -101,18 +103,37 @@ static sns_status thumbnail(const cli_card *card, uint8_t **bytes, size_t *size)
     return s;
 }
 
+/* The film at the moment, which it shows when it is played; a media fragment (W3C 2012). */
+static void put_moment_uri(FILE *out, const cli_card *card) {
+    put_file_uri(out, card->path);
+    fprintf(out, "#t=%.3f,%.3f", card->start, card->end);
+}
+
 static void put_frame(FILE *out, const cli_card *card, const char *name) {
     uint8_t *bytes = NULL;
     size_t size = 0;
+    bool bad = thumbnail(card, &bytes, &size);
     fputs("<div class=\"frame\">", out);
-    if (thumbnail(card, &bytes, &size)) {
+    if (bad && card->in_time) { /* a recording has no picture, but can be heard */
+        fputs("<audio controls preload=\"none\" aria-label=\"", out);
+        put_html(out, name);
+        fputs("\" src=\"", out);
+        put_moment_uri(out, card);
+        fputs("\"></audio>", out);
+    } else if (bad) {
         fputs("can\u2019t be read", out);
     } else {
-        fputs("<img alt=\"", out);
+        fputs(card->in_time ? "<video controls preload=\"none\" aria-label=\"" : "<img alt=\"",
+              out);
         put_html(out, name);
-        fputs("\" src=\"data:image/jpeg;base64,", out);
+        fputs(card->in_time ? "\" poster=\"" : "\" src=\"", out);
+        fputs("data:image/jpeg;base64,", out);
         put_base64(out, bytes, size);
-        fputs("\">", out);
+        if (card->in_time) {
+            fputs("\" src=\"", out);
+            put_moment_uri(out, card);
+        }
+        fputs(card->in_time ? "\"></video>" : "\">", out);
     }
     fputs("</div>", out);
     free(bytes);
@@ -125,8 +146,9 @@ static void put_score(FILE *out, float score) {
 
 static void put_card(FILE *out, const cli_card *card, size_t rank) {
     const char *slash = strrchr(card->path, '/'), *name = slash ? slash + 1 : card->path;
-    fputs("<li><a", out);
-    if (!card->bytes) {
+    const char *tag = card->in_time ? "div" : "a"; /* a link can't hold what is played */
+    fprintf(out, "<li><%s class=\"card\"", tag);
+    if (!card->bytes && !card->in_time) {
         fputs(" href=\"", out);
         put_file_uri(out, card->path);
         fputs("\"", out);
@@ -137,8 +159,9 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
     put_frame(out, card, card->caption ? card->caption : name);
     if (card->has_score) put_score(out, card->score);
     fputs("<div class=\"what\"><span class=\"name\">", out);
-    if (!card->caption) fprintf(out, "%zu. ", rank);
-    put_html(out, card->caption ? card->caption : name);
+    bool named = card->caption && !card->in_time; /* a moment's times stand below its file */
+    if (!named) fprintf(out, "%zu. ", rank);
+    put_html(out, named ? card->caption : name);
     fputs("</span>", out);
     if (card->has_score) fprintf(out, "<span class=\"score\">%.3f</span>", (double)card->score);
     if (card->more) {
@@ -146,7 +169,7 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
         put_html(out, card->more);
         fputs("</span>", out);
     }
-    fputs("</div></a></li>\n", out);
+    fprintf(out, "</div></%s></li>\n", tag);
 }
 
 static void put_section(FILE *out, const cli_section *s, const char *figure) {

@@ -112,14 +112,6 @@ sns_status cli_card_image(const cli_card *c, size_t target_px, sns_image *out, s
                     : sns_image_load(c->path, &o, out, err);
 }
 
-cli_card *cli_cards_of_hits(const sns_hits *hits) {
-    cli_card *cards = calloc(hits->count + 1, sizeof *cards);
-    for (size_t i = 0; cards && i < hits->count; i++)
-        cards[i] = (cli_card){
-            .path = hits->items[i].path, .score = hits->items[i].score, .has_score = true};
-    return cards;
-}
-
 sns_status cli_sheet_png(const char *file, const cli_section *sections, size_t n, sns_error *err) {
     size_t columns = 0, height = 0, y = 0;
     for (size_t i = 0; i < n; i++)

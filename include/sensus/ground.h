@@ -43,12 +43,6 @@ SNS_API sns_status sns_film_read(const sns_model *model, const sns_classifier *c
                                  sns_error *err);
 SNS_API void sns_film_free(sns_film *film); /* NULL ok */
 
-/* A sample's time, and the span that it stands for. */
-typedef struct sns_span {
-    double seconds, start, end;
-    int cut; /* nonzero: a shot begins here */
-} sns_span;
-
 SNS_API size_t sns_film_count(const sns_film *film);          /* samples, N > 0 */
 SNS_API const sns_span *sns_film_spans(const sns_film *film); /* [N], without gaps; borrowed */
 SNS_API const float *sns_film_vectors(const sns_film *film);  /* [N, E]; borrowed */
@@ -73,7 +67,7 @@ typedef struct sns_moment_options {
     double merge_gap; /* seconds between parts of one moment; 0: 0.5 */
 } sns_moment_options;
 
-/* The moments of a film that fit a text, best first; none overlaps another. src/ground/moments.c
+/* The moments of a film that fit a text, best first; none overlaps another. src/embed/span_curve.c
  * has the method and its sources.
  *   text  [E] of unit length;  options  NULL: all defaults, any score;  *out  malloc'd, *count of
  * them Errors: SNS_NOMEM. */

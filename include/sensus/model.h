@@ -53,6 +53,10 @@ SNS_API sns_status sns_model_average(const char *original, const char *tuned, do
 SNS_API sns_status sns_model_quantize(const char *from, const char *dir, const char *type,
                                       sns_error *err);
 
+/* SNS_OK when the vectors of two models are of one space, which they are when both have the same
+ * text tower; else SNS_MISMATCH. Texts are encoded for it. Errors: also those of encoding. */
+SNS_API sns_status sns_models_share_space(const sns_model *a, const sns_model *b, sns_error *err);
+
 SNS_API sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err);
 SNS_API void sns_session_free(sns_session *s);
 

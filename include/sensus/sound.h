@@ -36,6 +36,21 @@ SNS_API sns_status sns_sound_decode(const void *bytes, size_t size, const char *
                                     sns_error *err);
 SNS_API void sns_sound_free(sns_sound *sound);
 
+/* The same a part at a time, for sound that is too long to be held. */
+typedef struct sns_sound_stream sns_sound_stream; /* one thread at a time */
+/* Open as sns_sound_load does. The parts, one after the other, are the samples that it gives.
+ *   *out  close with sns_sound_stream_close */
+SNS_API sns_status sns_sound_stream_open(const char *path, const sns_sound_options *options,
+                                         sns_sound_stream **out, sns_error *err);
+SNS_API void sns_sound_stream_close(sns_sound_stream *stream); /* NULL ok */
+/* The next samples, at least so many unless the sound ends; none (count 0) when it has ended.
+ *   *out  borrowed until the next call. Errors: those of sns_sound_load. */
+SNS_API sns_status sns_sound_stream_next(sns_sound_stream *stream, size_t least,
+                                         const sns_sound **out, sns_error *err);
+/* When the first sample is heard, in seconds since the file's first time stamp; known after the
+ * first part. NaN: the file doesn't say. */
+SNS_API double sns_sound_stream_start(const sns_sound_stream *stream);
+
 /* A sound as a WAV file of 16 bits. *bytes is malloc'd. Errors: SNS_ARG (empty), SNS_LIMIT (more
  * than 2 GiB), SNS_NOMEM. */
 SNS_API sns_status sns_sound_encode_wav(const sns_sound *sound, uint8_t **bytes, size_t *size,

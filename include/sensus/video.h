@@ -7,8 +7,10 @@
 #ifndef SENSUS_VIDEO_H
 #define SENSUS_VIDEO_H
 #include <sensus/image.h>
+#include <sensus/sound.h>
 #include <sensus/status.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,12 +72,32 @@ SNS_API size_t sns_video_damaged(const sns_video *video);
 
 /* ---- a few frames that stand for all ---- */
 
+enum { SNS_SAMPLING_WINDOW = 16 };
+/* Where sampling stands when a sample is over: enough to go on there, in another process or later,
+ * with the very samples that would have come. Plain numbers, which may be kept. */
+typedef struct sns_sampling {
+    double seconds; /* the next sample begins here; 0: nothing follows, or nothing was before */
+    double due;
+    double differences[SNS_SAMPLING_WINDOW]; /* of the last frames of the shot, a ring */
+    uint64_t count;                          /* of frames of the shot */
+    int64_t cut;                             /* nonzero: the next sample begins a shot */
+} sns_sampling;
+
 typedef struct sns_sample_options {
-    double every;      /* seconds; a sample at least so often while the picture changes; 0: 1 */
-    double from;       /* start here: to go on after an interruption, the last sample's end */
-    double until;      /* end here; 0: at the film's end */
-    int keep_repeated; /* nonzero: a sample every so often though the picture stands still */
+    double every;       /* seconds; a sample at least so often while the picture changes; 0: 1 */
+    double from;        /* start here */
+    double until;       /* end here; 0: at the film's end */
+    double longest;     /* a sample begins after so many seconds though the picture stands still; 0:
+                           never */
+    int keep_repeated;  /* nonzero: a sample every so often though the picture stands still */
+    sns_sampling after; /* go on after a sample with this `next`, in place of from; zeroed: none */
 } sns_sample_options;
+
+/* A sample's time, and the span that it stands for. */
+typedef struct sns_span {
+    double seconds, start, end; /* start <= seconds < end */
+    int cut;                    /* nonzero: a shot begins here */
+} sns_span;
 
 /* A frame and the span that it stands for: up to the next sample, or the film's end. */
 typedef struct sns_sample {
@@ -83,6 +105,7 @@ typedef struct sns_sample {
     double start, end; /* start <= seconds < end */
     int cut;           /* nonzero: a shot begins here */
     sns_image image;   /* borrowed until the next call; rgb NULL: there are no more */
+    sns_sampling next; /* how to go on at its end */
 } sns_sample;
 
 typedef struct sns_shots sns_shots;
@@ -116,6 +139,14 @@ SNS_API sns_status sns_worker_open(const sns_isolation *isolation, const char *p
                                    sns_error *err);
 SNS_API sns_status sns_worker_next(sns_worker *worker, sns_sample *out, sns_error *err);
 SNS_API void sns_worker_free(sns_worker *worker); /* NULL ok */
+/* sns_sound_stream_open in a process of its own, in the same way. */
+SNS_API sns_status sns_worker_open_sound(const sns_isolation *isolation, const char *path,
+                                         const sns_sound_options *options, sns_worker **out,
+                                         sns_error *err);
+/* The next part of the sound, some seconds; none (count 0) when it has ended. *out is borrowed
+ * until the next call. */
+SNS_API sns_status sns_worker_next_sound(sns_worker *worker, const sns_sound **out, sns_error *err);
+SNS_API double sns_worker_start(const sns_worker *worker); /* as sns_sound_stream_start */
 /* As sns_video_describe and sns_video_damaged have them. */
 SNS_API double sns_worker_duration(const sns_worker *worker);
 SNS_API size_t sns_worker_damaged(const sns_worker *worker);

@@ -1,4 +1,4 @@
-/* query.c - queries that add and subtract pictures and texts.
+/* query.c - queries that add and subtract pictures, recordings and texts.
  *
  *   query := [+ | -] term { [+ | -] term }        term := [weight ":"] (file | words)
  *   vector = normalise(sum of sign * weight * unit(term))
@@ -7,6 +7,7 @@
 #include "catalog/walk.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "media/sound_kind.h"
 #include "kernel/kernel.h"
 #include <sensus/catalog.h>
 #include <errno.h>
@@ -21,15 +22,17 @@ static bool is_file(const char *path) {
 }
 
 /* A name that nobody would mean as words. */
-static bool looks_like_picture(const char *word) {
-    return sns_is_picture_name(word) && !strpbrk(word, " \t\n");
+static bool looks_like_file(const char *word) {
+    return (sns_is_picture_name(word) || sns_is_sound_name(word)) && !strpbrk(word, " \t\n");
 }
 
-/* Why a name of a picture is not one of a file. */
-static sns_status fail_picture(const char *path, sns_error *err) {
+/* Why a name of a picture or recording is not one of a file. */
+static sns_status fail_file(const char *path, sns_error *err) {
     struct stat st;
     if (!stat(path, &st)) return sns_fail(err, SNS_IO, "%s: not a regular file", path);
-    if (errno == ENOENT) return sns_fail(err, SNS_MISSING, "%s: no such picture", path);
+    if (errno == ENOENT)
+        return sns_fail(err, SNS_MISSING, "%s: no such %s", path,
+                        sns_is_sound_name(path) ? "recording" : "picture");
     return sns_fail_errno(err, SNS_IO, errno, "%s", path);
 }
 
@@ -55,7 +58,7 @@ static sns_status add_term(sns_query *q, double weight, const char *text, sns_er
         return sns_fail(err, SNS_LIMIT, "query: more than %d terms", (int)MAX_TERMS);
     sns_query_term *t = &q->terms[q->count];
     *t = (sns_query_term){.is_image = is_file(text), .weight = (float)weight};
-    if (!t->is_image && looks_like_picture(text)) return fail_picture(text, err);
+    if (!t->is_image && looks_like_file(text)) return fail_file(text, err);
     if (!(t->text = sns_strdup(text))) return sns_fail(err, SNS_NOMEM, "query: no memory");
     q->count++;
     return SNS_OK;
@@ -77,7 +80,7 @@ static sns_status join_words(sns_query_term *t, const char *const *words, size_t
     for (; *used < n && b.size <= MAX_TEXT; ++*used) {
         const char *word = words[*used];
         if (is_sign(word) || split_weight(word, &weight) != word || is_file(word) ||
-            looks_like_picture(word))
+            looks_like_file(word))
             break;
         sns_strbuf_puts(&b, " ");
         sns_strbuf_puts(&b, word);
@@ -135,19 +138,49 @@ void sns_query_free(sns_query *q) {
     *q = (sns_query){0};
 }
 
-static sns_status encode_term(const sns_model *model, sns_session *session, const sns_query_term *t,
-                              float *out, sns_error *err) {
-    if (!t->is_image) return sns_encode_texts(session, (const char *const *)&t->text, 1, out, err);
+static sns_status encode_picture(const sns_model *model, sns_session *session, const char *path,
+                                 float *out, sns_error *err) {
     sns_image image = {0};
     sns_image_options o = {.target_px = sns_model_image_px(model)};
-    sns_status status = sns_image_load(t->text, &o, &image, err);
+    sns_status status = sns_image_load(path, &o, &image, err);
     if (!status) status = sns_encode_images(session, &image, 1, out, err);
     sns_image_free(&image);
     return status;
 }
 
+static sns_status encode_recording(const sns_model *hears, sns_session *session, const char *path,
+                                   float *out, sns_error *err) {
+    sns_sound sound;
+    sns_sound_options o = {.rate_hz = sns_model_sound_rate_hz(hears)};
+    sns_status status = sns_sound_load(path, &o, &sound, err);
+    if (status) return status;
+    status = sns_encode_sound(session, &sound, out, err);
+    sns_sound_free(&sound);
+    return status;
+}
+
+/* A file is a recording where no model sees, or by its name. */
+static sns_status encode_term(const sns_query_models *m, const sns_query_term *t, float *out,
+                              sns_error *err) {
+    if (!t->is_image)
+        return sns_encode_texts(m->session, (const char *const *)&t->text, 1, out, err);
+    bool sees = sns_model_image_px(m->model) > 0;
+    if (!sees) return encode_recording(m->model, m->session, t->text, out, err);
+    if (!sns_is_sound_name(t->text)) return encode_picture(m->model, m->session, t->text, out, err);
+    if (m->hears) return encode_recording(m->hears, m->hearing, t->text, out, err);
+    return sns_fail(err, SNS_SHAPE, "%s: a recording, but the catalog has no model that hears",
+                    t->text);
+}
+
 sns_status sns_query_encode(const sns_model *model, sns_session *session, const sns_query *q,
                             float *out, sns_error *err) {
+    const sns_query_models m = {.model = model, .session = session};
+    return sns_query_encode_by(&m, q, out, err);
+}
+
+sns_status sns_query_encode_by(const sns_query_models *m, const sns_query *q, float *out,
+                               sns_error *err) {
+    const sns_model *model = m->model;
     const sns_kernels *k = sns_kernels_get();
     size_t dim = sns_model_dim(model);
     float *one = malloc(dim * sizeof *one), total = 0;
@@ -155,7 +188,7 @@ sns_status sns_query_encode(const sns_model *model, sns_session *session, const 
     if (!one) return sns_fail(err, SNS_NOMEM, "query: no memory");
     memset(out, 0, dim * sizeof *out);
     for (size_t i = 0; i < q->count && !status; i++) {
-        if ((status = encode_term(model, session, &q->terms[i], one, err))) break;
+        if ((status = encode_term(m, &q->terms[i], one, err))) break;
         k->axpy(out, q->terms[i].weight, one, dim);
         total += fabsf(q->terms[i].weight);
     }

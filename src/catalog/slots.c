@@ -46,7 +46,8 @@ static sns_status list_ids(const sns_catalog *c, int64_t **ids, size_t *count, s
     *count = 0;
     *ids = malloc(c->slots * sizeof **ids);
     if (!*ids) return sns_fail(err, SNS_NOMEM, "%s: no memory to compact it", c->path);
-    sns_status status = sns_store_prepare(c, "SELECT id FROM vectors ORDER BY id", &s, err);
+    sns_status status = sns_store_prepare(
+        c, "SELECT id FROM vectors UNION SELECT vector FROM moments ORDER BY 1", &s, err);
     while (!status && *count < c->slots && (step = sqlite3_step(s)) == SQLITE_ROW)
         (*ids)[(*count)++] = sqlite3_column_int64(s, 0);
     if (!status && step != SQLITE_DONE && step != SQLITE_ROW) status = sns_store_fail(c, err);
@@ -77,10 +78,13 @@ static sns_status copy_slots(const sns_catalog *c, sns_vector_file *to, const in
 
 /* New ids are never above old ones, so that in ascending order none is taken yet. */
 static sns_status renumber(const sns_catalog *c, const int64_t *ids, size_t count, sns_error *err) {
-    static const char *const sql[2] = {"UPDATE vectors SET id = ?1 WHERE id = ?2",
-                                       "UPDATE files SET vector = ?1 WHERE vector = ?2"};
+    static const char *const sql[] = {"UPDATE vectors SET id = ?1 WHERE id = ?2",
+                                      "UPDATE files SET vector = ?1 WHERE vector = ?2",
+                                      "UPDATE moments SET vector = ?1 WHERE vector = ?2",
+                                      "UPDATE moments SET item = ?1 WHERE item = ?2",
+                                      "UPDATE unfinished SET item = ?1 WHERE item = ?2"};
     sns_status status = SNS_OK;
-    for (size_t t = 0; t < 2 && !status; t++) {
+    for (size_t t = 0; t < sizeof sql / sizeof *sql && !status; t++) {
         sqlite3_stmt *s;
         if ((status = sns_store_prepare(c, sql[t], &s, err))) return status;
         for (size_t i = 0; i < count && !status; i++) {

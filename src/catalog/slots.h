@@ -1,6 +1,7 @@
 /* slots.h - where the tables of a catalog and its files of vectors meet.
  *
- * A row of the table `vectors` with id i has its numbers in slot i - 1. The transaction that stores
+ * A row of the table `vectors` with id i, or of `moments` with vector i, has its numbers in slot
+ * i - 1. The transaction that stores
  * the row also says how many slots there are, after the files were brought to the disk: whatever
  * happens, every committed row has its vector. */
 #ifndef SNS_CATALOG_SLOTS_H

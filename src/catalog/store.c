@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 /* "sns1", in the file's header, tells a catalog from other SQLite files. */
-#define APPLICATION_ID 0x736e7331
-#define SCHEMA_VERSION 2
+#define APPLICATION_ID       0x736e7331
+#define SCHEMA_VERSION       3
+#define SCHEMA_WITHOUT_FILMS 2
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    /* One row for each content: equal files share it. Its vector is in slot id - 1. */
+    /* One row for each content: equal files share it. Its vector, of a film the first, is in slot
+     * id - 1. */
     "CREATE TABLE vectors(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE);"
     /* Slots of vectors that no file has any more. */
     "CREATE TABLE removed(id INTEGER PRIMARY KEY);"
@@ -26,6 +28,19 @@ static const char schema[] =
     "CREATE TABLE files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
     " vector INTEGER REFERENCES vectors(id), problem TEXT) WITHOUT ROWID;"
     "CREATE INDEX files_by_vector ON files(vector, path);";
+
+/* What a film has beside: all that layout 3 adds to 2. */
+static const char film_schema[] =
+    /* One row for each vector of a film, the first one too, by time: item is its row of vectors;
+     * times in seconds; cut: a shot begins; view: 0 is the whole frame. */
+    "CREATE TABLE moments(vector INTEGER PRIMARY KEY,"
+    " item INTEGER NOT NULL REFERENCES vectors(id), start REAL NOT NULL, end REAL NOT NULL,"
+    " seconds REAL NOT NULL, cut INTEGER NOT NULL, view INTEGER NOT NULL);"
+    "CREATE INDEX moments_by_item ON moments(item, vector);"
+    /* Films that are being read: how to go on (an sns_sampling), and the options they began with.
+     */
+    "CREATE TABLE unfinished(item INTEGER PRIMARY KEY REFERENCES vectors(id),"
+    " every REAL NOT NULL, regions INTEGER NOT NULL, state BLOB NOT NULL);";
 
 sns_status sns_store_fail(const sns_catalog *c, sns_error *err) {
     int code = sqlite3_errcode(c->db);
@@ -72,8 +87,8 @@ sns_status sns_store_number(const sns_catalog *c, const char *sql, int64_t *out,
     return status;
 }
 
-/* The value of a meta key, malloc'd; NULL when there is none. */
-static sns_status read_meta(const sns_catalog *c, const char *key, char **value, sns_error *err) {
+sns_status sns_store_read_text(const sns_catalog *c, const char *key, char **value,
+                               sns_error *err) {
     sqlite3_stmt *s;
     *value = NULL;
     sns_status status = sns_store_prepare(c, "SELECT value FROM meta WHERE key = ?", &s, err);
@@ -90,8 +105,8 @@ static sns_status read_meta(const sns_catalog *c, const char *key, char **value,
     return status;
 }
 
-static sns_status write_meta(const sns_catalog *c, const char *key, const char *value,
-                             sns_error *err) {
+sns_status sns_store_write_text(const sns_catalog *c, const char *key, const char *value,
+                                sns_error *err) {
     sqlite3_stmt *s;
     sns_status status = sns_store_prepare(c, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)",
                                           &s, err);
@@ -107,26 +122,34 @@ sns_status sns_store_write_number(const sns_catalog *c, const char *key, uint64_
                                   sns_error *err) {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    return write_meta(c, key, text, err);
+    return sns_store_write_text(c, key, text, err);
 }
 
 static sns_status read_number(const sns_catalog *c, const char *key, uint64_t *value,
                               sns_error *err) {
     char *text;
-    sns_status status = read_meta(c, key, &text, err);
+    sns_status status = sns_store_read_text(c, key, &text, err);
     *value = text ? strtoull(text, NULL, 10) : 0;
     free(text);
     return status;
 }
 
+static void free_names(sns_catalog *c) {
+    free(c->fingerprint);
+    free(c->model_dir);
+    free(c->sound_fingerprint);
+    free(c->sound_dir);
+    c->fingerprint = c->model_dir = c->sound_fingerprint = c->sound_dir = NULL;
+}
+
 sns_status sns_store_load_meta(sns_catalog *c, sns_error *err) {
     uint64_t dim, slots;
     sns_status status;
-    free(c->fingerprint);
-    free(c->model_dir);
-    c->fingerprint = c->model_dir = NULL;
-    if ((status = read_meta(c, "fingerprint", &c->fingerprint, err)) ||
-        (status = read_meta(c, "model_dir", &c->model_dir, err)) ||
+    free_names(c);
+    if ((status = sns_store_read_text(c, "fingerprint", &c->fingerprint, err)) ||
+        (status = sns_store_read_text(c, "model_dir", &c->model_dir, err)) ||
+        (status = sns_store_read_text(c, "sound_fingerprint", &c->sound_fingerprint, err)) ||
+        (status = sns_store_read_text(c, "sound_model_dir", &c->sound_dir, err)) ||
         (status = read_number(c, "dim", &dim, err)) ||
         (status = read_number(c, "slots", &slots, err)) ||
         (status = read_number(c, "generation", &c->generation, err)))
@@ -138,6 +161,29 @@ sns_status sns_store_load_meta(sns_catalog *c, sns_error *err) {
     return SNS_OK;
 }
 
+/* Tables that are missing, and the version that they make of the file; in one transaction. */
+static sns_status make_tables(const sns_catalog *c, const char *first, sns_error *err) {
+    char sql[sizeof schema + sizeof film_schema + 160];
+    snprintf(sql, sizeof sql,
+             "BEGIN IMMEDIATE; %s %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+             first, film_schema, APPLICATION_ID, SCHEMA_VERSION);
+    sns_status status = sns_store_exec(c, sql, err);
+    if (status) sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+/* A catalog from before there were films gets their tables: in the file, or, for a reader, empty
+ * ones that only it sees. */
+static sns_status add_films(const sns_catalog *c, bool write, sns_error *err) {
+    if (write) return make_tables(c, "", err);
+    return sns_store_exec(c,
+                          "PRAGMA temp_store = MEMORY;"
+                          "CREATE TEMP TABLE moments(vector INTEGER PRIMARY KEY, item INTEGER,"
+                          " start REAL, end REAL, seconds REAL, cut INTEGER, view INTEGER);"
+                          "CREATE TEMP TABLE unfinished(item INTEGER PRIMARY KEY)",
+                          err);
+}
+
 /* A fresh file gets the schema; any other must be a catalog of a version that we know. */
 static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
     int64_t application, version, tables;
@@ -147,6 +193,8 @@ static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
         (status = sns_store_number(c, "SELECT count(*) FROM sqlite_master", &tables, err)))
         return status;
     if (application == APPLICATION_ID && version == SCHEMA_VERSION) return SNS_OK;
+    if (application == APPLICATION_ID && version == SCHEMA_WITHOUT_FILMS)
+        return add_films(c, write, err);
     if (application == APPLICATION_ID && version > SCHEMA_VERSION)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: made by a newer sensus (layout %lld)", c->path,
                         (long long)version);
@@ -156,11 +204,7 @@ static sns_status check_schema(sns_catalog *c, bool write, sns_error *err) {
                         c->path, (long long)version);
     if (!write || application || tables)
         return sns_fail(err, SNS_FORMAT, "%s: not a catalog of sensus", c->path);
-    char sql[sizeof schema + 160];
-    snprintf(sql, sizeof sql,
-             "BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-             schema, APPLICATION_ID, SCHEMA_VERSION);
-    return sns_store_exec(c, sql, err);
+    return make_tables(c, schema, err);
 }
 
 /* The lock lives in a file of its own: SQLite's locks come and go with each transaction, this one
@@ -266,14 +310,17 @@ void sns_catalog_close(sns_catalog *c) {
     sns_vector_file_close(&c->adding);
     sqlite3_close(c->db);
     if (c->lock_fd >= 0) close(c->lock_fd);
+    free_names(c);
     free(c->path);
-    free(c->fingerprint);
-    free(c->model_dir);
     free(c);
 }
 
 const char *sns_catalog_model_dir(const sns_catalog *c) {
     return c->model_dir;
+}
+
+const char *sns_catalog_sound_model_dir(const sns_catalog *c) {
+    return c->sound_dir;
 }
 
 sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *err) {
@@ -295,12 +342,40 @@ sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
         c->path, c->model_dir ? c->model_dir : "unknown folder", c->fingerprint, print);
 }
 
+sns_status sns_catalog_check_sound_model(const sns_catalog *c, const sns_model *model,
+                                         sns_error *err) {
+    const char *print = sns_model_fingerprint(model);
+    int64_t films;
+    if (c->sound_fingerprint) {
+        if (!strcmp(c->sound_fingerprint, print)) return SNS_OK;
+        return sns_fail(err, SNS_MISMATCH,
+                        "%s: made with another model for sound (%s, %.8s; this one is %.8s); use "
+                        "another --catalog, or make it anew with: sensus index --rebuild",
+                        c->path, c->sound_dir ? c->sound_dir : "unknown folder",
+                        c->sound_fingerprint, print);
+    }
+    sns_status status = sns_store_number(c, "SELECT EXISTS(SELECT 1 FROM moments)", &films, err);
+    if (status || !films) return status;
+    return sns_fail(err, SNS_MISMATCH,
+                    "%s: has films whose sound was not listened to; make it anew with: sensus "
+                    "index --rebuild",
+                    c->path);
+}
+
+sns_status sns_store_set_sound_model(sns_catalog *c, const sns_model *model, const char *dir,
+                                     sns_error *err) {
+    sns_status status = sns_store_write_text(c, "sound_fingerprint", sns_model_fingerprint(model),
+                                             err);
+    if (!status && dir) status = sns_store_write_text(c, "sound_model_dir", dir, err);
+    return status ? status : sns_store_load_meta(c, err);
+}
+
 sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const char *dir,
                                sns_error *err) {
     sns_status status;
-    if ((status = write_meta(c, "fingerprint", sns_model_fingerprint(model), err)) ||
+    if ((status = sns_store_write_text(c, "fingerprint", sns_model_fingerprint(model), err)) ||
         (status = sns_store_write_number(c, "dim", sns_model_dim(model), err)) ||
-        (dir && (status = write_meta(c, "model_dir", dir, err))))
+        (dir && (status = sns_store_write_text(c, "model_dir", dir, err))))
         return status;
     return sns_store_load_meta(c, err);
 }
@@ -308,8 +383,9 @@ sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const cha
 sns_status sns_catalog_rebuild(sns_catalog *c, sns_error *err) {
     uint64_t old = c->generation;
     sns_status status = sns_store_exec(c,
-                                       "BEGIN IMMEDIATE; DELETE FROM files; DELETE FROM vectors;"
-                                       "DELETE FROM removed; DELETE FROM meta",
+                                       "BEGIN IMMEDIATE; DELETE FROM files;"
+                                       "DELETE FROM unfinished; DELETE FROM moments;"
+                                       "DELETE FROM vectors; DELETE FROM removed; DELETE FROM meta",
                                        err);
     if (!status) status = sns_store_write_number(c, "generation", old + 1, err);
     if (!status) status = sns_store_exec(c, "COMMIT", err);

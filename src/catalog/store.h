@@ -11,7 +11,8 @@ struct sns_catalog {
     int lock_fd;       /* of the -lock file; -1 when reading */
     char *fingerprint; /* of the model; NULL: no vectors yet */
     char *model_dir;
-    size_t dim;          /* width of the vectors; 0: none yet */
+    char *sound_fingerprint, *sound_dir; /* of the second model, which hears; NULL: none */
+    size_t dim;                          /* width of the vectors; 0: none yet */
     uint64_t generation; /* of the files of vectors, and how many slots of them were committed */
     size_t slots;
     sns_vector_file mapped, adding; /* opened when needed; slots.h */
@@ -29,7 +30,14 @@ sns_status sns_store_number(const sns_catalog *c, const char *sql, int64_t *out,
 sns_status sns_store_load_meta(sns_catalog *c, sns_error *err);
 sns_status sns_store_write_number(const sns_catalog *c, const char *key, uint64_t value,
                                   sns_error *err);
-/* Remember which model makes the vectors; inside a transaction of the caller. */
+/* A value of the meta table, malloc'd; NULL when there is none. */
+sns_status sns_store_read_text(const sns_catalog *c, const char *key, char **value, sns_error *err);
+sns_status sns_store_write_text(const sns_catalog *c, const char *key, const char *value,
+                                sns_error *err);
+/* Remember which model makes the vectors, and which those of sound; inside a transaction of the
+ * caller. */
 sns_status sns_store_set_model(sns_catalog *c, const sns_model *model, const char *dir,
                                sns_error *err);
+sns_status sns_store_set_sound_model(sns_catalog *c, const sns_model *model, const char *dir,
+                                     sns_error *err);
 #endif

@@ -6,6 +6,7 @@
 #include "catalog/walk.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "media/sound_kind.h"
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -31,6 +32,11 @@ bool sns_is_picture_name(const char *name) {
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (sns_ends_with_nocase(name, endings[i])) return true;
     return false;
+}
+
+static bool is_wanted(const sns_walk *w, const char *name) {
+    return (!w->no_pictures && sns_is_picture_name(name)) || (w->films && sns_is_film_name(name)) ||
+           (w->sounds && sns_is_sound_name(name));
 }
 
 /* Takes ownership of name (NULL: no memory). */
@@ -128,7 +134,7 @@ static sns_status take_hidden(sns_walk *w, const char *path, bool is_link, int w
     bool gone = why == ENOENT || why == ENOTDIR;
     if (gone && !is_link) return SNS_OK; /* since the folder was read */
     if (is_link && !gone && why != ELOOP) return push_unread(w, path, strerror(why), err);
-    if (is_link && !sns_is_picture_name(path)) return SNS_OK;
+    if (is_link && !is_wanted(w, path)) return SNS_OK;
     if (!is_link) return push_unread(w, path, strerror(why), err);
     const char *reason = gone ? "a link to a file that is missing" : "a link in a circle";
     return push_problem(w, path, reason, err);
@@ -148,9 +154,9 @@ static sns_status take_entry(sns_walker *k, char *path, sns_error *err) {
         return push_name(is_link ? &k->links : &k->pending, path, err);
     if (hidden)
         status = take_hidden(k->out, path, is_link, errno, err);
-    else if (S_ISREG(st.st_mode) && sns_is_picture_name(path))
+    else if (S_ISREG(st.st_mode) && is_wanted(k->out, path))
         return push_file(k->out, path, &st, err);
-    else if (!S_ISREG(st.st_mode) && sns_is_picture_name(path))
+    else if (!S_ISREG(st.st_mode) && is_wanted(k->out, path))
         status = push_problem(k->out, path, "neither a file nor a folder", err);
     free(path);
     return status;
@@ -184,8 +190,8 @@ static sns_status read_folder(sns_walker *k, const char *path, sns_error *err) {
     }
     sns_status status = visit(k, &st, &fresh, err);
     if (!status && fresh) status = read_entries(k, dir, path, &entries, err);
-    if (!status && fresh && !entries && sns_is_picture_name(path))
-        status = push_problem(k->out, path, "an empty folder, not a picture", err);
+    if (!status && fresh && !entries && is_wanted(k->out, path))
+        status = push_problem(k->out, path, "an empty folder, not a file", err);
     closedir(dir);
     return status;
 }

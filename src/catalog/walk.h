@@ -1,4 +1,4 @@
-/* walk.h - which picture files are under some paths. */
+/* walk.h - which pictures, films and recordings are under some paths. */
 #ifndef SNS_CATALOG_WALK_H
 #define SNS_CATALOG_WALK_H
 #include <sensus/status.h>
@@ -25,12 +25,14 @@ typedef struct sns_walk {
     sns_names absent;   /* of the given paths, those that do not exist (absolute) */
     sns_names problems; /* one line for each folder, link or path that could not be read */
     const int *cancel;
+    bool films, sounds; /* are wanted too; not pictures: no_pictures */
+    bool no_pictures;
 } sns_walk;
 
-/* Fill *w (zeroed by the caller but for cancel) from n paths. Hidden entries of folders are
- * skipped; links are followed; a folder is visited once, by its real place first, whatever links
- * lead to it. Errors: SNS_NOMEM, SNS_CANCELLED, SNS_IO (no current folder). Free with sns_walk_free
- * always. */
+/* Fill *w (zeroed by the caller but for cancel and what is wanted) from n paths. Hidden entries of
+ * folders are skipped; links are followed; a folder is visited once, by its real place first,
+ * whatever links lead to it. Errors: SNS_NOMEM, SNS_CANCELLED, SNS_IO (no current folder). Free
+ * with sns_walk_free always. */
 sns_status sns_walk_paths(sns_walk *w, const char *const *paths, size_t n, sns_error *err);
 void sns_walk_free(sns_walk *w);
 

@@ -9,6 +9,7 @@
  * photographs, half of whose statements are of another film; docs/VIDEO.md has how they do on other
  * films. They hold where half of all statements are true: other odds o add log(o). */
 #include "base/error.h"
+#include "embed/span_curve.h"
 #include "ground/film.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static const double least_deviation = 1e-6;
 static double peak_of(const sns_film *film, const float *text, float *room, size_t *at) {
     float *smooth = room + film->count;
     sns_film_standings(film, text, room);
-    sns_film_smooth(film, room, smooth);
+    sns_spans_smooth(film->spans, film->count, room, smooth);
     *at = 0;
     for (size_t i = 1; i < film->count; i++)
         if (smooth[i] > smooth[*at]) *at = i;

@@ -13,6 +13,4 @@ struct sns_film {
 
 /* out[i] <- the standing of a text on each sample, not smoothed. */
 void sns_film_standings(const sns_film *film, const float *text, float *out);
-/* Smooth values [count] in time; in and out differ. */
-void sns_film_smooth(const sns_film *film, const float *in, float *out);
 #endif

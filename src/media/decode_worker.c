@@ -1,4 +1,4 @@
-/* decode_worker.c - the process that decodes: one film, then its end.
+/* decode_worker.c - the process that decodes: one film or recording, then its end.
  *
  * It may take so much memory and be silent for so long, and no more: a decoder that eats memory
  * gets none, one that loops is ended by the alarm, one that crashes takes nobody along. */
@@ -64,6 +64,33 @@ static void send_samples(int fd, sns_video *video, sns_shots *shots) {
     }
 }
 
+static void send_sound(int fd, sns_sound_stream *stream, unsigned silence) {
+    for (;;) {
+        sns_error err = {0};
+        sns_answer a = {.kind = SNS_ANSWER_SOUND};
+        const sns_sound *part;
+        alarm(silence);
+        sns_status s = sns_sound_stream_next(stream, SNS_SOUND_PART, &part, &err);
+        alarm(0);
+        a.damaged = part->damaged;
+        a.count = part->count;
+        a.start = sns_sound_stream_start(stream);
+        if (!s && !a.count) a.kind = SNS_ANSWER_END;
+        if (!send_answer(fd, &a, s ? &err : NULL) || s || a.kind == SNS_ANSWER_END) return;
+        if (!sns_send_all(fd, part->samples, part->count * sizeof *part->samples)) return;
+    }
+}
+
+static void listen_to(int fd, const sns_work *work, const char *path) {
+    sns_sound_stream *stream;
+    sns_error err = {0};
+    sns_answer a = {.kind = SNS_ANSWER_OPEN, .duration = NAN};
+    const unsigned silence = (unsigned)(2 * default_budget) + 2;
+    alarm(silence);
+    sns_status s = sns_sound_stream_open(path, &work->sound, &stream, &err);
+    if (send_answer(fd, &a, s ? &err : NULL) && !s) send_sound(fd, stream, silence);
+}
+
 static void decode(int fd, const sns_work *work, const char *path) {
     sns_video *video;
     sns_shots *shots;
@@ -104,7 +131,8 @@ void sns_decode_for(int fd) {
     setrlimit(RLIMIT_CORE, &no_core);
     if (!sns_receive_all(fd, &work, sizeof work) || work.path_size > MOST_PATH) return;
     if (!(path = calloc(1, work.path_size + 1))) return;
-    work.video.cancel = NULL;
-    if (sns_receive_all(fd, path, work.path_size)) decode(fd, &work, path);
+    work.video.cancel = work.sound.cancel = NULL;
+    if (sns_receive_all(fd, path, work.path_size))
+        (work.hears ? listen_to : decode)(fd, &work, path);
     free(path);
 }

@@ -38,6 +38,8 @@ struct sns_worker {
     sns_answer answer; /* the last one */
     double duration;
     sns_image image;
+    sns_sound part;
+    size_t room; /* of its samples */
     bool ended;
 };
 
@@ -155,14 +157,15 @@ static sns_status receive(sns_worker *w, void *bytes, size_t n, sns_error *err) 
     return SNS_OK;
 }
 
-static sns_status receive_answer(sns_worker *w, sns_error *err) {
+/* An answer of a kind, or the end. */
+static sns_status receive_answer(sns_worker *w, sns_answer_kind kind, sns_error *err) {
     sns_answer *a = &w->answer;
     sns_status s = receive(w, a, sizeof *a, err);
     if (s) return s;
     a->sample.image.rgb = NULL;
     a->err.message[sizeof a->err.message - 1] = 0;
     if (a->err.code) return sns_fail(err, a->err.code, "%s", a->err.message);
-    return a->kind == SNS_ANSWER_OPEN || a->kind == SNS_ANSWER_SAMPLE || a->kind == SNS_ANSWER_END
+    return a->kind == kind || (kind != SNS_ANSWER_OPEN && a->kind == SNS_ANSWER_END)
                ? SNS_OK
                : worker_gone(w, err);
 }
@@ -191,25 +194,23 @@ static sns_status ask(const sns_isolation *i, sns_worker *w, const sns_work *wor
     if (!sent || !sns_send_all(w->fd, work, sizeof *work) ||
         !sns_send_all(w->fd, w->path, work->path_size))
         return sns_fail(err, SNS_IO, "%s: no process to decode it", w->path);
-    return receive_answer(w, err);
+    return receive_answer(w, SNS_ANSWER_OPEN, err);
 }
 
-sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
-                           const sns_video_options *video, const sns_sample_options *sampling,
-                           sns_worker **out, sns_error *err) {
-    sns_work work = {.path_size = strlen(path)};
+static sns_status open_worker(const sns_isolation *isolation, const char *path, sns_work *work,
+                              const int *cancel, sns_worker **out, sns_error *err) {
     *out = NULL;
-    if (video) work.video = *video;
-    if (sampling) work.sampling = *sampling;
+    work->path_size = strlen(path);
     sns_worker *w = calloc(1, sizeof *w);
     if (!w || !(w->path = sns_strdup(path))) {
         free(w);
         return sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     }
     w->fd = -1;
-    w->cancel = work.video.cancel;
-    w->max_pixels = work.video.max_pixels ? work.video.max_pixels : default_max_pixels;
-    sns_status s = ask(isolation, w, &work, err);
+    w->cancel = cancel;
+    w->max_pixels = work->video.max_pixels ? work->video.max_pixels : default_max_pixels;
+    w->part.rate_hz = work->sound.rate_hz;
+    sns_status s = ask(isolation, w, work, err);
     w->duration = w->answer.duration;
     if (s)
         sns_worker_free(w);
@@ -218,21 +219,73 @@ sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
     return s;
 }
 
+sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
+                           const sns_video_options *video, const sns_sample_options *sampling,
+                           sns_worker **out, sns_error *err) {
+    sns_work work = {0};
+    if (video) work.video = *video;
+    if (sampling) work.sampling = *sampling;
+    return open_worker(isolation, path, &work, work.video.cancel, out, err);
+}
+
+sns_status sns_worker_open_sound(const sns_isolation *isolation, const char *path,
+                                 const sns_sound_options *options, sns_worker **out,
+                                 sns_error *err) {
+    sns_work work = {.hears = true};
+    if (options) work.sound = *options;
+    return open_worker(isolation, path, &work, work.sound.cancel, out, err);
+}
+
 sns_status sns_worker_next(sns_worker *w, sns_sample *out, sns_error *err) {
     *out = (sns_sample){0};
     if (w->ended) return SNS_OK;
-    sns_status s = receive_answer(w, err);
+    sns_status s = receive_answer(w, SNS_ANSWER_SAMPLE, err);
     if (!s && w->answer.kind == SNS_ANSWER_SAMPLE) s = receive_pixels(w, err);
     w->ended = s || w->answer.kind == SNS_ANSWER_END;
     if (w->ended) return s;
     const sns_sample *sample = &w->answer.sample;
-    if (!(sample->start <= sample->seconds && sample->seconds < sample->end)) {
+    if (!(sample->start <= sample->seconds && sample->seconds < sample->end) ||
+        (sample->next.seconds != 0 && sample->next.seconds != sample->end)) {
         w->ended = true;
         return worker_gone(w, err);
     }
     *out = *sample;
     out->image = w->image;
     return SNS_OK;
+}
+
+static sns_status receive_part(sns_worker *w, sns_error *err) {
+    size_t n = w->answer.count;
+    if (!n || n > SNS_SOUND_PART_MOST || isinf(w->answer.start)) return worker_gone(w, err);
+    if (n > w->room) {
+        free(w->part.samples);
+        w->room = n;
+        if (!(w->part.samples = malloc(n * sizeof *w->part.samples))) {
+            w->room = 0;
+            return sns_fail(err, SNS_NOMEM, "%s: no memory for its sound", w->path);
+        }
+    }
+    sns_status s = receive(w, w->part.samples, n * sizeof *w->part.samples, err);
+    for (size_t i = 0; i < n && !s; i++)
+        if (!(fabsf(w->part.samples[i]) <= 1)) s = worker_gone(w, err);
+    w->part.count = s ? 0 : n;
+    return s;
+}
+
+sns_status sns_worker_next_sound(sns_worker *w, const sns_sound **out, sns_error *err) {
+    *out = &w->part;
+    w->part.count = 0;
+    if (w->ended) return SNS_OK;
+    sns_status s = receive_answer(w, SNS_ANSWER_SOUND, err);
+    w->ended = s || w->answer.kind == SNS_ANSWER_END;
+    if (!w->ended) s = receive_part(w, err);
+    w->ended |= s != SNS_OK;
+    w->part.damaged = w->answer.damaged;
+    return s;
+}
+
+double sns_worker_start(const sns_worker *w) {
+    return w->answer.start;
 }
 
 double sns_worker_duration(const sns_worker *w) {
@@ -247,6 +300,7 @@ void sns_worker_free(sns_worker *w) {
     if (!w) return;
     if (w->fd >= 0) close(w->fd); /* a worker that still writes ends by that */
     sns_image_free(&w->image);
+    sns_sound_free(&w->part);
     free(w->path);
     free(w);
 }

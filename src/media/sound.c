@@ -5,6 +5,7 @@
  * A stream may change its rate or channels on its way; the resampler is then emptied and made
  * anew. Limits are on what was decoded, never on what a header announces, which may be anything. */
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "media/av_input.h"
 #include "media/av_calls.h"
 #include <libavutil/channel_layout.h>
@@ -27,6 +28,7 @@ typedef struct reading {
     const char *name;
     sns_sound *out;
     size_t rate_hz, capacity, most; /* most: samples that are allowed, or kept */
+    size_t before;                  /* samples that were handed out and are gone */
     bool cut, full;
     SwrContext *swr;
     int in_rate, in_format; /* what swr was made for */
@@ -59,11 +61,11 @@ static sns_status convert(reading *r, const uint8_t **data, int n, int room, int
     *got = sns_av.swr_convert(r->swr, &to, room, data, n);
     if (*got < 0) return sns_fail(err, SNS_FORMAT, "%s: its sound can't be resampled", r->name);
     r->out->count += (size_t)*got;
-    if (r->out->count <= r->most) return SNS_OK;
+    if (r->before + r->out->count <= r->most) return SNS_OK;
     if (!r->cut)
         return sns_fail(err, SNS_LIMIT, "%s: more than %.4g seconds of sound", r->name,
                         (double)r->most / (double)r->rate_hz);
-    r->out->count = r->most;
+    r->out->count = r->most - r->before;
     r->full = true;
     return SNS_OK;
 }
@@ -124,55 +126,126 @@ static sns_status take(reading *r, const AVFrame *f, sns_error *err) {
 }
 
 /* Samples as players take them: within -1 ... 1. */
-static sns_status finish(reading *r, sns_error *err) {
+static sns_status tidy(const reading *r, sns_error *err) {
     sns_sound *o = r->out;
-    if (!o->count)
-        return sns_fail(err, SNS_FORMAT, "%s: %s", r->name,
-                        o->damaged ? "none of its sound can be decoded"
-                                   : "there is no sound in it, or next to none");
     for (size_t i = 0; i < o->count; i++) {
         float x = o->samples[i];
         if (!isfinite(x))
-            return sns_fail(err, SNS_FORMAT, "%s: sample %zu is not a number", r->name, i);
+            return sns_fail(err, SNS_FORMAT, "%s: sample %zu is not a number", r->name,
+                            r->before + i);
         o->samples[i] = x < -1 ? -1 : x > 1 ? 1 : x;
     }
-    float *fitted = realloc(o->samples, o->count * sizeof *fitted);
-    if (fitted) o->samples = fitted;
     return SNS_OK;
 }
 
-static sns_status read_all(reading *r, sns_av_input *in, sns_error *err) {
-    AVFrame *f;
-    sns_status s = SNS_OK;
-    while (!s && !r->full && !(s = sns_av_next(in, &f, err)) && f) s = take(r, f, err);
-    if (!s) s = drain(r, err);
-    r->out->damaged = in->damaged;
-    sns_av.swr_free(&r->swr);
-    sns_av.av_channel_layout_uninit(&r->in_layout);
-    return s ? s : finish(r, err);
-}
+/* ---- a part at a time ---- */
 
-static sns_status read_sound(const void *bytes, size_t size, const char *name,
-                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
-    static const sns_sound_options defaults = {0};
-    const sns_sound_options *o = options ? options : &defaults;
+struct sns_sound_stream {
+    reading r;
+    sns_sound part;
+    sns_av_input *in;
+    char *name;
+    double start; /* of the first sample; NaN: not known yet */
+    bool ended;
+};
+
+static sns_status open_stream(sns_sound_stream *s, const void *bytes, size_t size, const char *name,
+                              const sns_sound_options *o, sns_error *err) {
     size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
     double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
-    *out = (sns_sound){.rate_hz = rate};
     if (rate < MIN_RATE_HZ || rate > MAX_RATE_HZ || !(seconds <= 1e6))
         return sns_fail(err, SNS_ARG, "%s: sound at %zu Hz of up to %g seconds can't be asked for",
                         name, rate, seconds);
     const sns_av_options av = {.cancel = o->cancel};
-    sns_av_input *in;
-    sns_status s = bytes ? sns_av_open_memory(bytes, size, name, AVMEDIA_TYPE_AUDIO, &av, &in, err)
-                         : sns_av_open(name, AVMEDIA_TYPE_AUDIO, &av, &in, err);
-    if (s) return s;
     size_t most = (size_t)(seconds * (double)rate);
-    reading r = {
-        .name = name, .out = out, .rate_hz = rate, .most = most ? most : 1, .cut = o->cut != 0};
-    s = read_all(&r, in, err);
-    sns_av_close(in);
-    if (s) sns_sound_free(out);
+    s->part.rate_hz = rate;
+    s->start = NAN;
+    if (!(s->name = sns_strdup(name))) return sns_fail(err, SNS_NOMEM, "%s: no memory", name);
+    s->r = (reading){.name = s->name,
+                     .out = &s->part,
+                     .rate_hz = rate,
+                     .most = most ? most : 1,
+                     .cut = o->cut != 0};
+    return bytes ? sns_av_open_memory(bytes, size, name, AVMEDIA_TYPE_AUDIO, &av, &s->in, err)
+                 : sns_av_open(name, AVMEDIA_TYPE_AUDIO, &av, &s->in, err);
+}
+
+static sns_status new_stream(const void *bytes, size_t size, const char *name,
+                             const sns_sound_options *options, sns_sound_stream **out,
+                             sns_error *err) {
+    static const sns_sound_options defaults = {0};
+    *out = NULL;
+    sns_sound_stream *s = calloc(1, sizeof *s);
+    if (!s) return sns_fail(err, SNS_NOMEM, "%s: no memory", name);
+    sns_status status = open_stream(s, bytes, size, name, options ? options : &defaults, err);
+    if (status)
+        sns_sound_stream_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+sns_status sns_sound_stream_open(const char *path, const sns_sound_options *options,
+                                 sns_sound_stream **out, sns_error *err) {
+    return new_stream(NULL, 0, path, options, out, err);
+}
+
+void sns_sound_stream_close(sns_sound_stream *s) {
+    if (!s) return;
+    if (s->in) { /* without it FFmpeg may not be loaded */
+        sns_av.swr_free(&s->r.swr);
+        sns_av.av_channel_layout_uninit(&s->r.in_layout);
+    }
+    sns_av_close(s->in);
+    sns_sound_free(&s->part);
+    free(s->name);
+    free(s);
+}
+
+double sns_sound_stream_start(const sns_sound_stream *s) {
+    return s->start;
+}
+
+sns_status sns_sound_stream_next(sns_sound_stream *s, size_t least, const sns_sound **out,
+                                 sns_error *err) {
+    reading *r = &s->r;
+    sns_status status = SNS_OK;
+    *out = &s->part;
+    r->before += s->part.count;
+    s->part.count = 0;
+    while (!status && !s->ended && s->part.count < least) {
+        AVFrame *f;
+        status = sns_av_next(s->in, &f, err);
+        if (status) break;
+        if (f && isnan(s->start)) s->start = sns_av_frame_seconds(s->in, f);
+        status = f ? take(r, f, err) : drain(r, err);
+        s->ended = !f || r->full;
+    }
+    s->part.damaged = s->in->damaged;
+    if (status) return status;
+    if (s->ended && !r->before && !s->part.count)
+        return sns_fail(err, SNS_FORMAT, "%s: %s", r->name,
+                        s->part.damaged ? "none of its sound can be decoded"
+                                        : "there is no sound in it, or next to none");
+    return tidy(r, err);
+}
+
+/* ---- all of it ---- */
+
+static sns_status read_sound(const void *bytes, size_t size, const char *name,
+                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
+    sns_sound_stream *stream;
+    const sns_sound *all;
+    *out = (sns_sound){0};
+    sns_status s = new_stream(bytes, size, name, options, &stream, err);
+    if (s) return s;
+    if (!(s = sns_sound_stream_next(stream, SIZE_MAX, &all, err))) {
+        *out = *all;
+        stream->part = (sns_sound){0};
+        float *fitted = realloc(out->samples, out->count * sizeof *fitted);
+        if (fitted) out->samples = fitted;
+    }
+    sns_sound_stream_close(stream);
     return s;
 }
 

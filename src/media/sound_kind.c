@@ -3,13 +3,24 @@
 #include "base/strbuf.h"
 #include <string.h>
 
+static bool ends_with_one_of(const char *name, const char *const *endings, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (sns_ends_with_nocase(name, endings[i])) return true;
+    return false;
+}
+
 bool sns_is_sound_name(const char *name) {
     static const char *const endings[] = {".wav", ".ogg", ".oga", ".opus", ".flac",
                                           ".mp3", ".m4a", ".aac", ".aiff", ".aifc",
                                           ".aif", ".au",  ".wma", ".caf"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (sns_ends_with_nocase(name, endings[i])) return true;
-    return false;
+    return ends_with_one_of(name, endings, sizeof endings / sizeof *endings);
+}
+
+bool sns_is_film_name(const char *name) {
+    static const char *const endings[] = {".mp4",  ".m4v", ".mov",  ".mkv", ".webm", ".avi", ".mpg",
+                                          ".mpeg", ".m2v", ".m2ts", ".mts", ".vob",  ".flv", ".wmv",
+                                          ".asf",  ".ogv", ".3gp",  ".3g2", ".mxf"};
+    return ends_with_one_of(name, endings, sizeof endings / sizeof *endings);
 }
 
 const char *sns_sound_ending(const void *bytes, size_t size) {

@@ -9,33 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two models are of one space when they agree on texts; narrow weights may round. */
-static const double SAME_TEXT = 0.98;
-
-static sns_status check_space(const sns_model *hears, const sns_model *sees, sns_error *err) {
-    static const char *const texts[] = {"a dog", "two red houses under a tree"};
-    enum { N = 2 };
-    size_t E = sns_model_dim(hears);
+static sns_status check_models(const sns_model *hears, const sns_model *sees, sns_error *err) {
     if (!sns_model_sound_rate_hz(hears) || sns_model_sound_rate_hz(sees))
         return sns_fail(err, SNS_SHAPE, "one model must hear and the other see");
-    if (sns_model_dim(sees) != E)
-        return sns_fail(err, SNS_MISMATCH, "vectors of %zu and of %zu numbers are of two spaces", E,
-                        sns_model_dim(sees));
-    float *v = malloc(2 * N * E * sizeof *v);
-    if (!v) return sns_fail(err, SNS_NOMEM, "no memory for vectors");
-    sns_status s = sns_eval_encode_texts(hears, texts, N, NULL, v, err);
-    if (!s) s = sns_eval_encode_texts(sees, texts, N, NULL, v + N * E, err);
-    for (size_t i = 0; i < N && !s; i++) {
-        double cosine = 0;
-        for (size_t c = 0; c < E; c++) cosine += (double)v[i * E + c] * v[(N + i) * E + c];
-        if (!(cosine > SAME_TEXT))
-            s = sns_fail(err, SNS_MISMATCH,
-                         "the models are of two spaces: their vectors of \"%s\" have a cosine of "
-                         "%.3f",
-                         texts[i], cosine);
-    }
-    free(v);
-    return s;
+    return sns_models_share_space(hears, sees, err);
 }
 
 static bool is_image(const sns_eval_caption *c) {
@@ -116,7 +93,7 @@ sns_status sns_eval_spoken(const sns_model *hears, const sns_model *sees, const 
     both b = {0};
     if (!options) options = &none;
     *result = (sns_spoken){0};
-    sns_status s = check_space(hears, sees, err);
+    sns_status s = check_models(hears, sees, err);
     if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_SPOKEN, options, &b.sounds, err);
     if (!s) s = sns_eval_set_read(manifest, SNS_EVAL_PICTURES, options, &b.pictures, err);
     if (!s) s = keep_asked(&b.sounds, language, err);

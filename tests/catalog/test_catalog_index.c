@@ -181,12 +181,12 @@ static void strange_folders_do_no_harm(void **state) {
     expect(index_path(&w, "pictures", false, &s), 3, 0, 0, 3, 0, 0);
     assert_int_equal(number(&w, "SELECT count(*) FROM files WHERE path LIKE '%/alias/%'"), 0);
     expect(index_path(&w, "pictures/empty", false, &s), 0, 0, 0, 1, 0, 0);
-    assert_non_null(strstr(s.last, "pictures/empty: no pictures in this folder"));
+    assert_non_null(strstr(s.last, "pictures/empty: nothing to index in this folder"));
     world_picture(&w, "other/1.png", 1);
     mkdir(world_path(&w, "other/x.jpg"), 0777);
     expect(index_path(&w, "other/x.jpg", false, &s), 0, 0, 0, 1, 0, 0);
     expect(index_path(&w, "other", false, &s), 1, 0, 0, 1, 0, 0);
-    assert_non_null(strstr(s.last, "other/x.jpg: an empty folder, not a picture"));
+    assert_non_null(strstr(s.last, "other/x.jpg: an empty folder, not a file"));
     expect(index_path(&w, "pictures/.4.png", false, &s), 1, 0, 0, 0, 0, 0); /* named: taken */
     expect(index_path(&w, "pictures/pipe.png", false, &s), 0, 0, 0, 1, 0, 0);
     world_close(&w);

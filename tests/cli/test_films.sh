@@ -112,4 +112,55 @@ err_has "line 3"
 err_has "1 films or lines were left out"
 expect 1 eval moments "$work/nowhere.jsonl"
 
+# ---- index, search ----
+mkdir "$work/files"
+cp "$work/film.mp4" "$work/files/a film.mp4"
+cp "$work/text.mp4" "$work/files/broken.mp4"
+make -f lavfi -i testsrc=s=64x64 -frames:v 1 "$work/files/picture.png"
+make -i "$work/film.mp4" -c copy "$work/whole.mkv"
+head -c $(($(wc -c < "$work/whole.mkv") / 2)) "$work/whole.mkv" > "$work/files/cut.mkv"
+SENSUS_CATALOG=$work/catalog.db
+export SENSUS_CATALOG
+expect 1 index --every 0.5 "$work/files"
+out_has "3 new, 0 changed, 0 removed, 1 unreadable"
+err_has "broken.mp4: "
+err_has "cut.mkv: ends after"
+rm "$work/files/broken.mp4"
+expect 0 index "$work/files"
+out_has "3 unchanged"
+expect 0 index --verify
+out_has "sound: 3 files"
+expect 0 search "a dog"
+grep -qE 'a film\.mp4 0:0[0-3]\.[0-9]-0:0[2-4]\.[0-9] \(peak 0:0[0-3]\.[0-9]\)$' "$out" || fail "no moment of the film"
+out_has "picture.png"
+expect 0 search --json "a dog"
+"$python" - "$out" <<'PY' || fail "not the JSON that was promised"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+assert [l["rank"] for l in lines] == list(range(1, len(lines) + 1))
+for l in lines:
+    if l["path"].endswith(".png"):
+        assert sorted(l) == ["path", "rank", "score"], l
+    else:
+        assert sorted(l) == ["end", "path", "peak", "rank", "score", "start"], l
+        assert 0 <= l["start"] <= l["peak"] < l["end"] <= 4.05, l
+assert {l["path"].rsplit("/", 1)[1] for l in lines} == {"a film.mp4", "cut.mkv", "picture.png"}
+PY
+expect 0 search --relevant --least -100 --json "a dog"
+out_has '"start"'
+expect 0 search -n 1 "$work/files/picture.png"
+lines 1
+printf 'a dog\ntwo cats\n' > "$work/queries"
+expect 0 search --queries "$work/queries" --html "$work/found.html" --png "$work/found.png"
+grep -q '<video controls' "$work/found.html" || fail "the page plays nothing"
+grep -qE 'a%20film.mp4#t=[0-9.]+,[0-9.]+"' "$work/found.html" || fail "the page does not play the moment"
+grep -qE "0:0[0-9.]+ .* 0:0[0-9.]+, peak 0:0" "$work/found.html" || fail "the page names no moment"
+[ -s "$work/found.png" ] || fail "no sheet"
+expect 0 classify --catalog "$work/catalog.db" --labels dog,cat
+out_has picture.png
+grep -q "film" "$out" && fail "a film was classified as a picture"
+expect 0 index --rebuild --regions "$work/files"
+expect 0 search "a dog"
+expect 2 index --every 0 "$work/files"
+
 [ "$failures" = 0 ] || exit 1

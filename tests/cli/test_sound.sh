@@ -1,11 +1,12 @@
 #!/bin/sh
-# test_sound.sh SENSUS GOLDENS PYTHON - models that hear, by the real program: from recordings to shards, a run, vectors,
+# test_sound.sh SENSUS GOLDENS PYTHON TINY_MODEL - models that hear, by the real program: from recordings to shards, a run, vectors,
 # measures.
 set -u
 here=$(dirname "$0")
 sensus=$(realpath "$1")
 goldens=$(realpath "$2")
 python=$3
+tiny=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset SENSUS_MODEL SENSUS_CATALOG
@@ -85,6 +86,64 @@ expect 1 eval spoken -m "$m" --pictures-model "$goldens/clip" --manifest "$work/
 
 expect 0 model quantize "$m" --type bf16 -o "$work/bf16"
 expect 0 embed -m "$work/bf16" "$one"
+
+# ---- a catalog that hears ----
+mkdir "$work/files"
+cp "$work/train/low/200.wav" "$work/train/high/1500.wav" "$work/files"
+SENSUS_CATALOG=$work/hears.db
+export SENSUS_CATALOG
+expect 0 index -m "$m" "$work/files"
+out_has "2 new"
+expect 0 search "a low tone"
+grep -qE '(200|1500)\.wav 0:00\.0-0:00\.[1-5] \(peak 0:00\.[0-5]\)$' "$out" || fail "no moment of a recording"
+expect 0 search -n 1 --json "$work/files/200.wav"
+out_has '200.wav", "start": 0.000000'
+expect 0 search --relevant --least -100 "a low tone"
+expect 1 search nowhere.wav
+err_has "no such recording"
+expect 0 search "a low tone" --html "$work/heard.html" --png "$work/heard.png"
+grep -q '<audio controls' "$work/heard.html" || fail "the page plays no recording"
+
+# ---- pictures and sound, by two models of one space ----
+"$tiny" "$work/sees" 1 > /dev/null 2>&1
+expect 0 train --steps 2 --batch 4 --data "$work/all.jsonl" --init "$work/sees" --lock-text --sound cnn --cnn-width 4 \
+    --cnn-layers 1,1 --window 0.3 --mels 32 --out "$work/space"
+two="--catalog $work/two.db"
+"$python" - "$work/files" <<'PY'
+import sys
+from PIL import Image
+for k in range(6):
+    Image.new("RGB", (32, 32), (40 * k, 250 - 40 * k, 128)).save(f"{sys.argv[1]}/{k}.png")
+PY
+expect 1 index $two -m "$work/sees" --sound-model "$m" "$work/files"
+err_has "of two spaces"
+expect 1 index $two -m "$work/sees" --sound-model "$work/sees" "$work/files"
+err_has "does not hear"
+expect 0 index $two -m "$work/sees" --sound-model "$work/space/model" "$work/files"
+out_has "8 new"
+expect 0 index $two "$work/files" # both models are remembered
+out_has "8 unchanged"
+expect 0 index $two --verify
+expect 0 search $two -n 20 "a dog"
+lines 8
+expect 0 search $two -n 20 "$work/files/1500.wav" - "$work/files/1.png"
+lines 8
+expect 0 search $two -n 20 --relevant --least -100 "a dog"
+lines 8
+if command -v ffmpeg > /dev/null; then
+    ffmpeg -nostdin -v error -y -f lavfi -i testsrc=s=64x64:r=10:d=3 -i "$work/files/200.wav" -c:v mpeg4 -c:a aac \
+        "$work/files/both.mp4"
+    ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=64x64:r=10:d=2 -c:v mpeg4 "$work/files/silent.mp4"
+    expect 0 index $two "$work/files"
+    out_has "2 new"
+    quiet
+    expect 0 search $two -n 40 --json "a dog"
+    out_has "both.mp4"
+    out_has "silent.mp4"
+    expect 1 index -m "$m" "$work/files"
+    out_has "1 new"
+    err_has "silent.mp4: no sound in it"
+fi
 
 [ $failures = 0 ] || echo "$failures failures" >&2
 [ $failures = 0 ]

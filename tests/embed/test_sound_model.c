@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "embed/model_internal.h"
+#include "embed/sound_reader.h"
 #include "tool.h"
 #include <math.h>
 #include <omp.h>
@@ -137,6 +138,69 @@ static void files(void **state) {
     tool_remove(dir);
 }
 
+/* Windows a batch at a time are those of the whole sound, also after an interruption, and their
+ * spans join. */
+static void windows_in_batches(void **state) {
+    (void)state;
+    enum { MOST = 64, LENGTHS = 6 };
+    static const size_t lengths[LENGTHS] = {1,    WINDOW,          WINDOW + 1,
+                                            LONG, 17 * WINDOW / 2, 17 * WINDOW / 2 + 5};
+    static float all[MOST * E], part[E];
+    static float sound[9 * WINDOW];
+    char *dir = tool_tmpdir(), *path = sns_path_join(dir, "long.wav");
+    for (size_t i = 0; i < 9 * WINDOW; i++) sound[i] = noise[i % LONG];
+    for (size_t k = 0; k < LENGTHS; k++) {
+        sns_sound s = {sound, lengths[k], 16000, 0};
+        uint8_t *bytes;
+        size_t size, n = 0;
+        sns_error err = {0};
+        assert_int_equal(sns_sound_encode_wav(&s, &bytes, &size, NULL), SNS_OK);
+        assert_int_equal(sns_file_write(path, bytes, size, NULL), SNS_OK);
+        free(bytes);
+        sns_sound_reader *r;
+        sns_sound_batch b;
+        sns_sound_reading o = {0};
+        double end = 0;
+        bool more = true;
+        if (sns_sound_reader_open(model, path, &o, &r, &err)) fail_msg("%s", err.message);
+        while (!sns_sound_reader_next(r, &b, &err) && b.count) {
+            assert_true(more);
+            for (size_t i = 0; i < b.count; i++) {
+                assert_true(b.spans[i].start == end);
+                assert_true(b.spans[i].start <= b.spans[i].seconds);
+                assert_true(b.spans[i].seconds < b.spans[i].end);
+                end = b.spans[i].end;
+            }
+            memcpy(all + n * E, b.vectors, b.count * E * sizeof *all);
+            n += b.count;
+            more = b.more;
+        }
+        assert_false(more);
+        sns_sound_reader_free(r);
+        size_t count = lengths[k] <= WINDOW ? 1 : 1 + (lengths[k] - WINDOW + 959) / 960;
+        assert_int_equal(n, count);
+        assert_true(fabs(end - (double)lengths[k] / 16000) < 1e-9);
+        if (lengths[k] < WINDOW) continue;
+        sns_sound decoded;
+        assert_int_equal(sns_sound_load(path, NULL, &decoded, NULL), SNS_OK);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = i + 1 < n ? i * 960 : lengths[k] - WINDOW;
+            encode(decoded.samples + at, WINDOW, part);
+            assert_true(distance(part, all + i * E) < 1e-5);
+        }
+        sns_sound_free(&decoded);
+        /* The second batch, without the first. */
+        o.after = 16;
+        if (sns_sound_reader_open(model, path, &o, &r, &err)) fail_msg("%s", err.message);
+        assert_int_equal(sns_sound_reader_next(r, &b, &err), SNS_OK);
+        assert_int_equal(b.count, n > 16 ? n - 16 : 0);
+        assert_memory_equal(b.vectors, all + 16 * E, b.count * E * sizeof *all);
+        sns_sound_reader_free(r);
+    }
+    free(path);
+    tool_remove(dir);
+}
+
 static void what_is_refused(void **state) {
     (void)state;
     float out[64];
@@ -264,6 +328,7 @@ int main(void) {
         cmocka_unit_test(long_sounds_are_windows),
         cmocka_unit_test(same_sound_same_bits),
         cmocka_unit_test(files),
+        cmocka_unit_test(windows_in_batches),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(folders_that_do_not_fit),
         cmocka_unit_test(narrow_and_described),

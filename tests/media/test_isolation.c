@@ -68,6 +68,38 @@ static void samples_are_the_same(void **state) {
     sns_video_close(v);
 }
 
+static void sounds_are_the_same(void **state) {
+    (void)state;
+    sns_sound_stream *s;
+    sns_worker *w;
+    const sns_sound *part;
+    sns_sound whole;
+    sns_error err = {0};
+    char path[4200];
+    const sns_sound_options o = {.rate_hz = 48000};
+    const char *made = film_make(dir, "sound.mka", "-f lavfi -i sine=r=48000:d=5 -c:a flac");
+    assert_non_null(made);
+    snprintf(path, sizeof path, "%s", made);
+    assert_int_equal(sns_sound_load(path, &o, &whole, NULL), SNS_OK);
+    if (sns_worker_open_sound(isolation, path, &o, &w, &err)) fail_msg("%s", err.message);
+    size_t at = 0, parts = 0;
+    for (; !(sns_worker_next_sound(w, &part, &err)) && part->count; parts++) {
+        assert_int_equal(part->rate_hz, 48000);
+        assert_true(at + part->count <= whole.count);
+        assert_memory_equal(part->samples, whole.samples + at, part->count * sizeof *part->samples);
+        at += part->count;
+    }
+    assert_int_equal(at, whole.count);
+    assert_true(parts > 2);
+    assert_true(sns_worker_start(w) == 0);
+    sns_worker_free(w);
+    sns_sound_free(&whole);
+    assert_int_equal(sns_worker_open_sound(isolation, film, &o, &w, &err), SNS_MISSING);
+    assert_non_null(strstr(err.message, "no sound in it"));
+    assert_int_equal(sns_sound_stream_open(film, &o, &s, &err), SNS_MISSING);
+    assert_null(s);
+}
+
 static void errors_come_through(void **state) {
     (void)state;
     sns_worker *w;
@@ -138,9 +170,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(samples_are_the_same),
-        cmocka_unit_test(errors_come_through),
-        cmocka_unit_test(a_crash_is_one_films),
+        cmocka_unit_test(samples_are_the_same), cmocka_unit_test(sounds_are_the_same),
+        cmocka_unit_test(errors_come_through),  cmocka_unit_test(a_crash_is_one_films),
         cmocka_unit_test(no_process_is_left),
     };
     if (!film_has_ffmpeg()) {

@@ -107,6 +107,46 @@ static void goes_on_from_a_time(void **state) {
     sns_video_close(v);
 }
 
+/* From any sample on, what is left comes to the same bits. */
+static void goes_on_as_if_never_interrupted(void **state) {
+    (void)state;
+    static sns_sample whole[MOST];
+    for (size_t f = 0; f < 2; f++) {
+        const char *path = f ? made("on.m2ts", SCENES " -g 30") : made("on.mp4", SCENES " -bf 2");
+        sns_sample_options o = {.every = 0.3, .longest = 0.7};
+        size_t n = take(path, &o);
+        assert_true(n > 8);
+        memcpy(whole, samples, sizeof whole);
+        for (size_t k = 0; k + 1 < n; k++) {
+            assert_true(whole[k].next.seconds == whole[k].end);
+            o.after = whole[k].next;
+            assert_int_equal(take(path, &o), n - k - 1);
+            for (size_t i = k + 1; i < n; i++) {
+                const sns_sample *a = &whole[i], *b = &samples[i - k - 1];
+                assert_true(a->seconds == b->seconds && a->start == b->start && a->end == b->end);
+                assert_int_equal(a->cut, b->cut);
+                assert_memory_equal(&a->next, &b->next, sizeof a->next);
+            }
+        }
+        assert_true(whole[n - 1].next.seconds == 0);
+    }
+    sns_sample_options wrong = {.after = {.seconds = 1, .due = NAN}};
+    sns_video *v;
+    sns_shots *s;
+    assert_int_equal(sns_video_open(made("off.mp4", SCENES), NULL, &v, NULL), SNS_OK);
+    assert_int_equal(sns_shots_new(v, &wrong, &s, NULL), SNS_ARG);
+    sns_video_close(v);
+}
+
+static void long_samples_end(void **state) {
+    (void)state;
+    const sns_sample_options o = {.longest = 2};
+    const char *path = made("stands.mp4", "-f lavfi -i smptebars=s=160x120:r=25:d=5 -c:v libx264");
+    assert_int_equal(take(path, &o), 3);
+    assert_true(samples[0].end == 2 && samples[1].end == 4);
+    assert_false(samples[1].cut);
+}
+
 static int set_up(void **state) {
     (void)state;
     dir = tool_tmpdir();
@@ -125,6 +165,8 @@ int main(void) {
         cmocka_unit_test(still_pictures_are_one_sample),
         cmocka_unit_test(dissolves_are_sampled),
         cmocka_unit_test(goes_on_from_a_time),
+        cmocka_unit_test(goes_on_as_if_never_interrupted),
+        cmocka_unit_test(long_samples_end),
     };
     if (!film_has_ffmpeg()) {
         puts("skipped: no ffmpeg");

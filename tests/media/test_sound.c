@@ -49,6 +49,45 @@ static void check_tone(const char *path, double seconds, double least) {
     sns_sound_free(&s);
 }
 
+/* Parts of any size, one after the other, are what is loaded at once. */
+static void parts_are_the_whole(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 1000, 40000, SIZE_MAX};
+    sns_error err = {0};
+    char path[4200];
+    snprintf(path, sizeof path, "%s", made("parts.flac", "-f lavfi -i sine=r=44100:d=3 -ac 2"));
+    const sns_sound_options o = {.rate_hz = 11025};
+    sns_sound whole = loaded(path, o.rate_hz);
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        sns_sound_stream *s;
+        const sns_sound *part;
+        size_t at = 0;
+        if (sns_sound_stream_open(path, &o, &s, &err)) fail_msg("%s", err.message);
+        while (!sns_sound_stream_next(s, sizes[k], &part, &err) && part->count) {
+            assert_true(part->count >= sizes[k] || at + part->count == whole.count);
+            assert_true(at + part->count <= whole.count);
+            assert_memory_equal(part->samples, whole.samples + at,
+                                part->count * sizeof *part->samples);
+            at += part->count;
+        }
+        assert_int_equal(at, whole.count);
+        assert_true(sns_sound_stream_start(s) == 0);
+        sns_sound_stream_close(s);
+    }
+    sns_sound_free(&whole);
+    sns_sound_stream *s;
+    const sns_sound *part;
+    const sns_sound_options few = {.max_seconds = 1}, cut = {.max_seconds = 1, .cut = 1};
+    assert_int_equal(sns_sound_stream_open(path, &few, &s, &err), SNS_OK);
+    assert_int_equal(sns_sound_stream_next(s, SIZE_MAX, &part, &err), SNS_LIMIT);
+    sns_sound_stream_close(s);
+    assert_int_equal(sns_sound_stream_open(path, &cut, &s, &err), SNS_OK);
+    size_t n = 0;
+    while (!sns_sound_stream_next(s, 3000, &part, &err) && part->count) n += part->count;
+    assert_int_equal(n, 16000);
+    sns_sound_stream_close(s);
+}
+
 static void every_rate_depth_and_container(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -307,6 +346,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rate_depth_and_container),
+        cmocka_unit_test(parts_are_the_whole),
         cmocka_unit_test(same_bytes_same_samples),
         cmocka_unit_test(headers_that_lie),
         cmocka_unit_test(one_sample),
