@@ -1,16 +1,17 @@
-/* isolation.c - films are decoded in processes of their own.
+/* isolation.c - films and recordings are decoded in processes of their own.
  *
- *     asking process --(socket)--> server --fork--> worker: one film
+ *     asking process --(socket)--> server --fork--> worker: one film or recording
  *
  * Decoders are large, and what they read is hostile. The server is forked while the asking process
- * has no other threads, and does nothing but fork: a process with threads can't safely go on after
- * its own fork, for locks that other threads held are never released in the child. For each film
- * the asking side sends one end of a socket pair; a worker that ends without an answer has crashed,
- * looped, or ran out of memory, and that is an error of its film alone. What a worker says is
- * checked as if it came from the film. */
+ * has no other threads, and does little but fork: a process with threads can't safely go on after
+ * its own fork, for locks that other threads held are never released in the child. It loads
+ * FFmpeg's libraries when it is first asked, so that its workers need not. For each file the asking
+ * side sends one end of a socket pair; a worker that ends without an answer has crashed, and that
+ * is an error of its file alone. What a worker says is checked as if it came from the file. */
 #include "media/isolation.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "media/av_calls.h"
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -32,8 +33,7 @@ struct sns_isolation {
 
 struct sns_worker {
     char *path;
-    int fd;
-    const int *cancel;
+    sns_line line;
     size_t max_pixels;
     sns_answer answer; /* the last one */
     double duration;
@@ -88,9 +88,12 @@ static void serve(int from) {
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* no one else's handlers */
     sigaction(SIGCHLD, &reap, NULL);
-    signal(SIGINT, SIG_IGN); /* a terminal's interrupt is for the asking process */
+    signal(SIGINT, SIG_IGN); /* a terminal's interrupt is for the asking process, */
+    signal(SIGTERM, SIG_IGN); /* which may finish something; this one ends with it */
     for (int fd; (fd = receive_fd(from)) >= 0; close(fd)) {
+        sns_av_start(NULL); /* a failure is the worker's to tell */
         if (fork()) continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(from);
         sns_decode_for(fd);
         _exit(0);
@@ -133,43 +136,71 @@ void sns_isolation_free(sns_isolation *i) {
 
 /* ---- the asking side ------------------------------------------------------------------------ */
 
-static sns_status worker_gone(const sns_worker *w, sns_error *err) {
-    return sns_fail(err, SNS_FORMAT, "%s: its decoder crashed, hung or took too much memory",
-                    w->path);
+sns_status sns_line_gone(const sns_line *line, sns_error *err) {
+    return sns_fail(err, SNS_FORMAT, "%s: its decoder crashed", line->name);
 }
 
 /* sns_receive_all that looks at the caller's flag. */
-static sns_status receive(sns_worker *w, void *bytes, size_t n, sns_error *err) {
+sns_status sns_line_receive(const sns_line *line, void *bytes, size_t n, sns_error *err) {
     char *at = bytes;
     while (n) {
-        struct pollfd p = {w->fd, POLLIN, 0};
-        if (w->cancel && *(const volatile int *)w->cancel)
-            return sns_fail(err, SNS_CANCELLED, "%s: cancelled", w->path);
+        struct pollfd p = {line->fd, POLLIN, 0};
+        if (line->cancel && *(const volatile int *)line->cancel)
+            return sns_fail(err, SNS_CANCELLED, "%s: cancelled", line->name);
         if (poll(&p, 1, POLL_MS) <= 0) continue;
-        ssize_t got = recv(w->fd, at, n, 0);
+        ssize_t got = recv(line->fd, at, n, 0);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return worker_gone(w, err);
+        if (got <= 0) return sns_line_gone(line, err);
         at += got;
         n -= (size_t)got;
     }
     return SNS_OK;
 }
 
-static sns_status receive_answer(sns_worker *w, sns_error *err) {
-    sns_answer *a = &w->answer;
-    sns_status s = receive(w, a, sizeof *a, err);
+sns_status sns_line_answer(const sns_line *line, sns_answer *a, sns_error *err) {
+    sns_status s = sns_line_receive(line, a, sizeof *a, err);
     if (s) return s;
     a->sample.image.rgb = NULL;
     a->err.message[sizeof a->err.message - 1] = 0;
-    if (a->err.code) return sns_fail(err, a->err.code, "%s", a->err.message);
-    return a->kind == SNS_ANSWER_OPEN || a->kind == SNS_ANSWER_SAMPLE || a->kind == SNS_ANSWER_END
+    return a->err.code ? sns_fail(err, a->err.code, "%s", a->err.message) : SNS_OK;
+}
+
+sns_status sns_line_open(const sns_isolation *isolation, sns_work *work, const void *bytes,
+                         sns_line *line, sns_error *err) {
+    int pair[2];
+    work->path_size = strlen(line->name);
+    line->fd = -1;
+    if (work->path_size > SNS_WORK_MOST_PATH || work->bytes_size > SNS_WORK_MOST_BYTES)
+        return sns_fail(err, SNS_LIMIT, "%.200s: %zu bytes are too many to decode in memory",
+                        line->name, work->bytes_size);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return sns_fail_errno(err, SNS_IO, errno, "%s: a decoding process", line->name);
+    bool sent = send_fd(isolation->server, pair[1]);
+    close(pair[1]);
+    if (sent && sns_send_all(pair[0], work, sizeof *work) &&
+        sns_send_all(pair[0], line->name, work->path_size) &&
+        sns_send_all(pair[0], bytes, work->bytes_size)) {
+        line->fd = pair[0];
+        return SNS_OK;
+    }
+    close(pair[0]);
+    return sns_fail(err, SNS_IO, "%s: no process to decode it", line->name);
+}
+
+/* ---- films ---------------------------------------------------------------------------------- */
+
+static sns_status receive_answer(sns_worker *w, sns_error *err) {
+    sns_status s = sns_line_answer(&w->line, &w->answer, err);
+    if (s) return s;
+    sns_answer_kind kind = w->answer.kind;
+    return kind == SNS_ANSWER_OPEN || kind == SNS_ANSWER_SAMPLE || kind == SNS_ANSWER_END
                ? SNS_OK
-               : worker_gone(w, err);
+               : sns_line_gone(&w->line, err);
 }
 
 static sns_status receive_pixels(sns_worker *w, sns_error *err) {
     size_t width = w->answer.sample.image.width_px, height = w->answer.sample.image.height_px;
-    if (!width || !height || width > w->max_pixels / height) return worker_gone(w, err);
+    if (!width || !height || width > w->max_pixels / height) return sns_line_gone(&w->line, err);
     if (w->image.width_px != width || w->image.height_px != height) {
         sns_image_free(&w->image);
         if (!(w->image.rgb = malloc(3 * width * height)))
@@ -177,27 +208,13 @@ static sns_status receive_pixels(sns_worker *w, sns_error *err) {
         w->image.width_px = width;
         w->image.height_px = height;
     }
-    return receive(w, w->image.rgb, 3 * width * height, err);
-}
-
-/* Start a worker and tell it what to do. */
-static sns_status ask(const sns_isolation *i, sns_worker *w, const sns_work *work, sns_error *err) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        return sns_fail_errno(err, SNS_IO, errno, "%s: a decoding process", w->path);
-    w->fd = pair[0];
-    bool sent = send_fd(i->server, pair[1]);
-    close(pair[1]);
-    if (!sent || !sns_send_all(w->fd, work, sizeof *work) ||
-        !sns_send_all(w->fd, w->path, work->path_size))
-        return sns_fail(err, SNS_IO, "%s: no process to decode it", w->path);
-    return receive_answer(w, err);
+    return sns_line_receive(&w->line, w->image.rgb, 3 * width * height, err);
 }
 
 sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
                            const sns_video_options *video, const sns_sample_options *sampling,
                            sns_worker **out, sns_error *err) {
-    sns_work work = {.path_size = strlen(path)};
+    sns_work work = {.kind = SNS_WORK_FILM};
     *out = NULL;
     if (video) work.video = *video;
     if (sampling) work.sampling = *sampling;
@@ -206,10 +223,10 @@ sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
         free(w);
         return sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     }
-    w->fd = -1;
-    w->cancel = work.video.cancel;
+    w->line = (sns_line){w->path, -1, work.video.cancel};
     w->max_pixels = work.video.max_pixels ? work.video.max_pixels : default_max_pixels;
-    sns_status s = ask(isolation, w, &work, err);
+    sns_status s = sns_line_open(isolation, &work, NULL, &w->line, err);
+    if (!s) s = receive_answer(w, err);
     w->duration = w->answer.duration;
     if (s)
         sns_worker_free(w);
@@ -228,7 +245,7 @@ sns_status sns_worker_next(sns_worker *w, sns_sample *out, sns_error *err) {
     const sns_sample *sample = &w->answer.sample;
     if (!(sample->start <= sample->seconds && sample->seconds < sample->end)) {
         w->ended = true;
-        return worker_gone(w, err);
+        return sns_line_gone(&w->line, err);
     }
     *out = *sample;
     out->image = w->image;
@@ -245,7 +262,7 @@ size_t sns_worker_damaged(const sns_worker *w) {
 
 void sns_worker_free(sns_worker *w) {
     if (!w) return;
-    if (w->fd >= 0) close(w->fd); /* a worker that still writes ends by that */
+    if (w->line.fd >= 0) close(w->line.fd); /* a worker that still writes ends by that */
     sns_image_free(&w->image);
     free(w->path);
     free(w);

@@ -1,4 +1,4 @@
-/* sound.c - any recording to mono samples at one rate.
+/* sound.c - any recording to mono samples at one rate, here or in a process of its own.
  *
  *     bytes -> av_input (container, decoder, limits) -> swresample (mix, resample) -> f32 [count]
  *
@@ -7,11 +7,13 @@
 #include "base/error.h"
 #include "media/av_input.h"
 #include "media/av_calls.h"
+#include "media/isolation.h"
+#include "media/sound_read.h"
 #include <libavutil/channel_layout.h>
 #include <math.h>
-#include <sensus/sound.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     DEFAULT_RATE_HZ = 16000,
@@ -21,13 +23,14 @@ enum {
     MAX_CHANNELS = 64,
     TAIL = 4096 /* samples asked for at a time when the resampler is emptied */
 };
-static const double default_max_seconds = 3600;
+static const double default_max_seconds = 3600, default_budget = 600, step_budget = 30;
 
 typedef struct reading {
     const char *name;
     sns_sound *out;
     size_t rate_hz, capacity, most; /* most: samples that are allowed, or kept */
     bool cut, full;
+    double budget, deadline; /* seconds to read it in, and when they are over */
     SwrContext *swr;
     int in_rate, in_format; /* what swr was made for */
     AVChannelLayout in_layout;
@@ -144,7 +147,12 @@ static sns_status finish(reading *r, sns_error *err) {
 static sns_status read_all(reading *r, sns_av_input *in, sns_error *err) {
     AVFrame *f;
     sns_status s = SNS_OK;
-    while (!s && !r->full && !(s = sns_av_next(in, &f, err)) && f) s = take(r, f, err);
+    while (!s && !r->full && !(s = sns_av_next(in, &f, err)) && f) {
+        s = take(r, f, err);
+        if (!s && sns_av_clock() > r->deadline)
+            s = sns_fail(err, SNS_LIMIT, "%s: reading it takes more than %.3g seconds", r->name,
+                         r->budget);
+    }
     if (!s) s = drain(r, err);
     r->out->damaged = in->damaged;
     sns_av.swr_free(&r->swr);
@@ -152,28 +160,77 @@ static sns_status read_all(reading *r, sns_av_input *in, sns_error *err) {
     return s ? s : finish(r, err);
 }
 
-static sns_status read_sound(const void *bytes, size_t size, const char *name,
-                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
-    static const sns_sound_options defaults = {0};
-    const sns_sound_options *o = options ? options : &defaults;
+sns_status sns_sound_read(const void *bytes, size_t size, const char *name,
+                          const sns_sound_options *o, void (*on_frame)(void *user), void *user,
+                          sns_sound *out, sns_error *err) {
     size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
     double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+    double budget = o->budget_seconds > 0 ? o->budget_seconds : default_budget;
     *out = (sns_sound){.rate_hz = rate};
     if (rate < MIN_RATE_HZ || rate > MAX_RATE_HZ || !(seconds <= 1e6))
         return sns_fail(err, SNS_ARG, "%s: sound at %zu Hz of up to %g seconds can't be asked for",
                         name, rate, seconds);
-    const sns_av_options av = {.cancel = o->cancel};
+    const sns_av_options av = {.cancel = o->cancel,
+                               .budget_seconds = budget < step_budget ? budget : step_budget};
+    double deadline = sns_av_clock() + budget;
     sns_av_input *in;
     sns_status s = bytes ? sns_av_open_memory(bytes, size, name, AVMEDIA_TYPE_AUDIO, &av, &in, err)
                          : sns_av_open(name, AVMEDIA_TYPE_AUDIO, &av, &in, err);
     if (s) return s;
+    in->on_frame = on_frame;
+    in->user = user;
     size_t most = (size_t)(seconds * (double)rate);
-    reading r = {
-        .name = name, .out = out, .rate_hz = rate, .most = most ? most : 1, .cut = o->cut != 0};
+    reading r = {.name = name,
+                 .out = out,
+                 .rate_hz = rate,
+                 .most = most ? most : 1,
+                 .cut = o->cut != 0,
+                 .budget = budget,
+                 .deadline = deadline};
     s = read_all(&r, in, err);
     sns_av_close(in);
     if (s) sns_sound_free(out);
     return s;
+}
+
+/* What a worker says, checked as if it came from the file. */
+static sns_status receive_sound(const sns_line *line, const sns_sound_options *o, sns_sound *out,
+                                sns_error *err) {
+    sns_answer a;
+    double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+    size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
+    sns_status s = sns_line_answer(line, &a, err);
+    if (s) return s;
+    if (a.kind != SNS_ANSWER_SOUND || !a.count || (double)a.count > seconds * (double)rate + 1)
+        return sns_line_gone(line, err);
+    *out = (sns_sound){malloc(a.count * sizeof(float)), a.count, rate, a.damaged};
+    s = out->samples ? sns_line_receive(line, out->samples, a.count * sizeof(float), err)
+                     : sns_fail(err, SNS_NOMEM, "%s: no memory for its sound", line->name);
+    for (size_t i = 0; i < a.count && !s; i++)
+        if (!(fabsf(out->samples[i]) <= 1)) s = sns_line_gone(line, err);
+    return s;
+}
+
+static sns_status read_elsewhere(const void *bytes, size_t size, const char *name,
+                                 const sns_sound_options *o, sns_sound *out, sns_error *err) {
+    sns_work work = {
+        .kind = SNS_WORK_SOUND, .sound = *o, .bytes_size = size, .in_memory = bytes != NULL};
+    sns_line line = {.name = name, .cancel = o->cancel};
+    *out = (sns_sound){0};
+    sns_status s = sns_line_open(o->isolation, &work, bytes, &line, err);
+    if (s) return s;
+    s = receive_sound(&line, o, out, err);
+    close(line.fd);
+    if (s) sns_sound_free(out);
+    return s;
+}
+
+static sns_status read_sound(const void *bytes, size_t size, const char *name,
+                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
+    static const sns_sound_options defaults = {0};
+    const sns_sound_options *o = options ? options : &defaults;
+    return o->isolation ? read_elsewhere(bytes, size, name, o, out, err)
+                        : sns_sound_read(bytes, size, name, o, NULL, NULL, out, err);
 }
 
 sns_status sns_sound_load(const char *path, const sns_sound_options *options, sns_sound *out,

@@ -1,10 +1,15 @@
-/* log_mel.c - log-mel spectrograms of two conventions, by three matrix products a block of frames.
+/* log_mel.c - log-mel spectrograms of two conventions, by small matrix products a block of frames.
  *
- * With N = window, bins k = 0 ... n_fft / 2, frames x_f [N] every `hop` samples:
- *     X_f[k] = sum_n w[n] x_f[n] exp(-2 pi i k n / n_fft)        the window w is in the matrix
+ * With N = n_fft, bins k = 0 ... H = N / 2, frames x_f every `hop` samples, times a window w and
+ * followed by zeros up to N:
+ *     X_f[k] = sum_n w[n] x_f[n] exp(-2 pi i k n / N)
  *     mel_f  = W (|X_f|^2)                                       W [M, bins]
- * The transform is a product with a matrix of cosines and sines: any n_fft, one order of sums, and
- * at these sizes (400 x 402) as fast as what surrounds it.
+ * The transform is products with matrices of cosines and sines: any N, one order of sums, at the
+ * speed of a matrix product. Symmetry leaves a quarter of them. The sound is real and cosines are
+ * even, so samples n and N - n meet in e = y[n] + y[N-n] for the cosines and o = y[n] - y[N-n] for
+ * the sines. And for an even N, cos(2 pi (H-k) n / N) is (-1)^n cos(2 pi k n / N), and the sine
+ * likewise with the opposite sign: with A, B the cosine sums over even and odd n, C, D the sine sums,
+ *     |X[k]|^2 = (A + B)^2 + (C + D)^2        |X[H-k]|^2 = (A - B)^2 + (C - D)^2
  *
  * WHISPER (Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision"):
  *   frames are centred on 0, hop, 2 hop, ... of the sound mirrored at its ends, F = n / hop; w is a
@@ -23,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The transform's matrix has MAX_FFT^2 floats at most: 64 MiB. */
+/* The transform's matrices have MAX_FFT^2 / 4 floats at most, of an odd size MAX_FFT^2 / 2. */
 enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 128 };
 static const double KALDI_LOW_HZ = 20, PREEMPHASIS = 0.97;
 static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
@@ -31,7 +36,10 @@ static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
 struct sns_log_mel {
     sns_log_mel_config c;
     size_t bins;
-    float *basis;   /* [window, 2 bins]: cosines, then sines, times the window */
+    size_t parts;   /* 2: even and odd samples apart; 1: n_fft is odd */
+    size_t R, K;    /* samples and bins of a part */
+    float *window;  /* [window] */
+    float *basis;   /* [parts, 2, R, K]: cosines, sines */
     float *filters; /* [M, bins] */
 };
 
@@ -86,18 +94,26 @@ size_t sns_log_mel_samples(const sns_log_mel_config *c, size_t frames) {
 
 /* ---- tables ---- */
 
-static void fill_basis(sns_log_mel *m) {
+static void fill_window(sns_log_mel *m) {
     const sns_log_mel_config *c = &m->c;
     size_t around = c->kind == SNS_LOG_MEL_WHISPER ? c->window : c->window - 1;
-    for (size_t n = 0; n < c->window; n++) {
-        double w = 0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around);
-        float *row = m->basis + n * 2 * m->bins;
-        for (size_t k = 0; k < m->bins; k++) {
-            double angle = 2 * M_PI * (double)(k * n % c->n_fft) / (double)c->n_fft;
-            row[k] = (float)(w * cos(angle));
-            row[m->bins + k] = (float)(w * sin(angle));
+    for (size_t n = 0; n < c->window; n++)
+        m->window[n] = (float)(0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around));
+}
+
+/* Row i of part r is sample n = parts i + r; beyond H there are zeros. */
+static void fill_basis(sns_log_mel *m) {
+    size_t N = m->c.n_fft, R = m->R, K = m->K;
+    for (size_t r = 0; r < m->parts; r++)
+        for (size_t i = 0; i < R; i++) {
+            size_t n = m->parts * i + r;
+            float *cosines = m->basis + (2 * r * R + i) * K, *sines = cosines + R * K;
+            for (size_t k = 0; k < K; k++) {
+                double angle = 2 * M_PI * (double)(k * n % N) / (double)N;
+                cosines[k] = n <= N / 2 ? (float)cos(angle) : 0;
+                sines[k] = n <= N / 2 ? (float)sin(angle) : 0;
+            }
         }
-    }
 }
 
 static double slaney_mel(double hz) {
@@ -148,12 +164,16 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
     if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     m->c = *c;
     m->bins = c->n_fft / 2 + 1;
-    m->basis = sns_aligned_alloc(c->window * 2 * m->bins * sizeof *m->basis);
+    m->parts = c->n_fft % 2 ? 1 : 2;
+    m->R = m->K = c->n_fft / 2 / m->parts + 1;
+    m->window = sns_aligned_alloc(c->window * sizeof *m->window);
+    m->basis = sns_aligned_alloc(m->parts * 2 * m->R * m->K * sizeof *m->basis);
     m->filters = sns_aligned_alloc(c->mels * m->bins * sizeof *m->filters);
-    if (!m->basis || !m->filters) {
+    if (!m->window || !m->basis || !m->filters) {
         sns_log_mel_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram's tables");
     }
+    fill_window(m);
     fill_basis(m);
     fill_filters(m);
     *out = m;
@@ -162,6 +182,7 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
 
 void sns_log_mel_free(sns_log_mel *m) {
     if (!m) return;
+    sns_aligned_free(m->window);
     sns_aligned_free(m->basis);
     sns_aligned_free(m->filters);
     free(m);
@@ -203,59 +224,125 @@ static void kaldi_frame(const sns_log_mel_config *c, const float *x, size_t f, f
 }
 
 typedef struct scratch {
-    float *frames;   /* [BLOCK, window] */
-    float *spectrum; /* [BLOCK, 2 bins], then power in its first half, [BLOCK, bins] */
+    float *frame;    /* [n_fft] */
+    float *folded;   /* [BLOCK, parts, 2, R] */
+    float *spectrum; /* [BLOCK, parts, 2, K] */
+    float *power;    /* [BLOCK, bins] */
 } scratch;
+
+/* A frame times the window, samples n and N - n together: sums, then differences, of each part. */
+static void fold(const sns_log_mel *m, float *y, float *out) {
+    size_t N = m->c.n_fft, H = N / 2, R = m->R;
+    for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
+    for (size_t r = 0; r < m->parts; r++) {
+        float *sums = out + 2 * r * R, *differences = sums + R;
+        for (size_t i = 0; i < R; i++) {
+            size_t n = m->parts * i + r;
+            float a = n <= H ? y[n] : 0, b = n && 2 * n < N ? y[N - n] : 0;
+            sums[i] = a + b;
+            differences[i] = a - b;
+        }
+    }
+}
+
+/* |X|^2 of all bins from the products of one frame, [parts, 2, K]. */
+static void add_up(const sns_log_mel *m, const float *X, float *power) {
+    size_t K = m->K, H = m->c.n_fft / 2;
+    const float *A = X, *C = X + K, *B = X + 2 * K, *D = X + 3 * K;
+    if (m->parts == 1) {
+        for (size_t k = 0; k < K; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+        return;
+    }
+    for (size_t k = 0; k < K; k++) {
+        float re = A[k] + B[k], im = C[k] + D[k];
+        power[k] = re * re + im * im;
+    }
+    for (size_t k = 0; k < K; k++) {
+        float re = A[k] - B[k], im = C[k] - D[k];
+        power[H - k] = re * re + im * im;
+    }
+}
 
 /* Frames first ... first + count - 1 as power in mel bands. */
 static sns_status block(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
                         const scratch *t, float *out, sns_error *err) {
     const sns_log_mel_config *c = &m->c;
-    size_t N = c->window, K = m->bins;
+    size_t R = m->R, K = m->K, products = 2 * m->parts;
+    sns_status s = SNS_OK;
     for (size_t i = 0; i < count; i++) {
         if (c->kind == SNS_LOG_MEL_WHISPER)
-            centred_frame(c, x, n, first + i, t->frames + i * N);
+            centred_frame(c, x, n, first + i, t->frame);
         else
-            kaldi_frame(c, x, first + i, t->frames + i * N);
+            kaldi_frame(c, x, first + i, t->frame);
+        fold(m, t->frame, t->folded + i * products * R);
     }
-    sns_status s = sns_gemm(false, false, count, 2 * K, N, t->frames, N, m->basis, 2 * K, 0,
-                            t->spectrum, 2 * K, err);
+    for (size_t p = 0; p < products && !s; p++)
+        s = sns_gemm(false, false, count, K, R, t->folded + p * R, products * R,
+                     m->basis + p * R * K, K, 0, t->spectrum + p * K, products * K, err);
     if (s) return s;
-    float *power = t->spectrum;
-    for (size_t i = 0; i < count; i++) {
-        const float *re = t->spectrum + i * 2 * K, *im = re + K;
-        for (size_t k = 0; k < K; k++) power[i * K + k] = re[k] * re[k] + im[k] * im[k];
-    }
-    return sns_gemm(false, true, count, c->mels, K, power, K, m->filters, K, 0, out, c->mels, err);
+    for (size_t i = 0; i < count; i++)
+        add_up(m, t->spectrum + i * products * K, t->power + i * m->bins);
+    return sns_gemm(false, true, count, c->mels, m->bins, t->power, m->bins, m->filters, m->bins, 0,
+                    out, c->mels, err);
+}
+
+/* ln x to 2e-7, of normal numbers above 0: with x = 2^e m, m within a factor of sqrt 2 of 1, and
+ * t = (m - 1) / (m + 1), ln m = 2 (t + t^3 / 3 + ...). Unlike logf, compilers do many at once. */
+static inline float log_of(float x) {
+    int32_t bits, e;
+    memcpy(&bits, &x, sizeof bits);
+    e = (bits - 0x3f3504f3) >> 23;
+    bits -= e * (1 << 23);
+    memcpy(&x, &bits, sizeof x);
+    float t = (x - 1) / (x + 1), u = t * t;
+    float tail = u * (1 / 3.f + u * (1 / 5.f + u * (1 / 7.f + u * (1 / 9.f))));
+    return (float)e * 0.69314718f + 2 * (t + t * tail);
 }
 
 static void whisper_scale(float *x, size_t n) {
-    float top = -INFINITY;
+    float top = WHISPER_FLOOR;
+    for (size_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
+    const float to_log10 = 0.43429448f, least = log_of(top) * to_log10 - 8;
     for (size_t i = 0; i < n; i++) {
-        x[i] = log10f(fmaxf(x[i], WHISPER_FLOOR));
-        top = fmaxf(top, x[i]);
+        float l = log_of(x[i] > WHISPER_FLOOR ? x[i] : WHISPER_FLOOR) * to_log10;
+        x[i] = ((l > least ? l : least) + 4) / 4;
     }
-    for (size_t i = 0; i < n; i++) x[i] = (fmaxf(x[i], top - 8) + 4) / 4;
 }
 
 static void kaldi_scale(const sns_log_mel_config *c, float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = (logf(fmaxf(x[i], KALDI_FLOOR)) - c->mean) / (2 * c->std);
+    float scale = 1 / (2 * c->std);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (log_of(x[i] > KALDI_FLOOR ? x[i] : KALDI_FLOOR) - c->mean) * scale;
+}
+
+static sns_status take_scratch(const sns_log_mel *m, size_t rows, scratch *t, sns_error *err) {
+    t->frame = sns_aligned_calloc(m->c.n_fft * sizeof *t->frame);
+    t->folded = sns_aligned_alloc(rows * m->parts * 2 * m->R * sizeof *t->folded);
+    t->spectrum = sns_aligned_alloc(rows * m->parts * 2 * m->K * sizeof *t->spectrum);
+    t->power = sns_aligned_alloc(rows * m->bins * sizeof *t->power);
+    return t->frame && t->folded && t->spectrum && t->power
+               ? SNS_OK
+               : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
+}
+
+static void drop_scratch(scratch *t) {
+    sns_aligned_free(t->frame);
+    sns_aligned_free(t->folded);
+    sns_aligned_free(t->spectrum);
+    sns_aligned_free(t->power);
 }
 
 sns_status sns_log_mel_run(const sns_log_mel *m, const float *samples, size_t n, float *out,
                            sns_error *err) {
     const sns_log_mel_config *c = &m->c;
-    size_t F = sns_log_mel_frames(c, n), rows = F < BLOCK ? F : BLOCK;
+    size_t F = sns_log_mel_frames(c, n);
+    scratch t = {0};
     if (!F)
         return sns_fail(err, SNS_ARG, "%zu samples are less than one frame of a spectrogram", n);
-    scratch t = {sns_aligned_alloc(rows * c->window * sizeof(float)),
-                 sns_aligned_alloc(rows * 2 * m->bins * sizeof(float))};
-    sns_status s = t.frames && t.spectrum ? SNS_OK
-                                          : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
+    sns_status s = take_scratch(m, F < BLOCK ? F : BLOCK, &t, err);
     for (size_t f = 0; f < F && !s; f += BLOCK)
         s = block(m, samples, n, f, F - f < BLOCK ? F - f : BLOCK, &t, out + f * c->mels, err);
-    sns_aligned_free(t.frames);
-    sns_aligned_free(t.spectrum);
+    drop_scratch(&t);
     if (s) return s;
     if (c->kind == SNS_LOG_MEL_WHISPER)
         whisper_scale(out, F * c->mels);
