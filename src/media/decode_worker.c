@@ -1,4 +1,4 @@
-/* decode_worker.c - the process that decodes: one film or recording, then its end.
+/* decode_worker.c - the process that decodes: a film, or recordings one after another.
  *
  * It may take so much memory and be silent for so long, and no more: a decoder that eats memory
  * gets none, one that loops is ended by the alarm, one that crashes takes nobody along. Each of
@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { MOST_WORKS = 1000 }; /* then it ends, with whatever decoders have lost */
 static const size_t default_memory = (size_t)4 << 30;
 static const double default_budget = 30;
 
@@ -129,18 +130,16 @@ static void decode_sound(int fd, const sns_work *work, const char *path, const v
     a.damaged = sound.damaged;
     if (send_answer(fd, &a, s ? &err : NULL) && !s)
         sns_send_all(fd, sound.samples, sound.count * sizeof *sound.samples);
+    sns_sound_free(&sound);
 }
 
-/* So much more address space than was taken when it was forked. */
-static void limit_memory(size_t more) {
+/* Address space that is taken now; 0: unknown. */
+static rlim_t memory_taken(void) {
     unsigned long long pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
     bool known = f && fscanf(f, "%llu", &pages) == 1;
     if (f) fclose(f);
-    if (!known) return;
-    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
-    const struct rlimit memory = {most, most};
-    setrlimit(RLIMIT_AS, &memory);
+    return known ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* The path, and the recording's bytes if it is in memory; false: the other side is gone. */
@@ -154,19 +153,30 @@ static bool receive_rest(int fd, const sns_work *work, char **path, char **bytes
            sns_receive_all(fd, *bytes, work->bytes_size);
 }
 
-void sns_decode_for(int fd) {
-    sns_work work;
-    char *path, *bytes;
-    const struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    if (!sns_receive_all(fd, &work, sizeof work) || !receive_rest(fd, &work, &path, &bytes)) return;
-    bool film = work.kind == SNS_WORK_FILM;
-    size_t memory = film ? work.video.max_memory : work.sound.max_memory;
+static void decode(int fd, sns_work *work, const char *path, const char *bytes, rlim_t taken) {
+    bool film = work->kind == SNS_WORK_FILM;
+    size_t memory = film ? work->video.max_memory : work->sound.max_memory;
     if (!memory) memory = default_memory;
-    limit_memory(memory);
-    work.video.cancel = work.sound.cancel = NULL;
+    const struct rlimit limit = {taken + memory, RLIM_INFINITY};
+    if (taken) setrlimit(RLIMIT_AS, &limit);
+    work->video.cancel = work->sound.cancel = NULL;
     if (film)
-        decode_film(fd, &work, path, memory);
+        decode_film(fd, work, path, memory);
     else
-        decode_sound(fd, &work, path, bytes, memory);
+        decode_sound(fd, work, path, bytes, memory);
+}
+
+void sns_decode_for(int fd) {
+    const struct rlimit no_core = {0, 0};
+    const rlim_t taken = memory_taken();
+    sns_work work;
+    setrlimit(RLIMIT_CORE, &no_core);
+    for (int i = 0; i < MOST_WORKS && sns_receive_all(fd, &work, sizeof work); i++) {
+        char *path = NULL, *bytes = NULL;
+        bool complete = receive_rest(fd, &work, &path, &bytes);
+        if (complete) decode(fd, &work, path, bytes, taken);
+        free(path);
+        free(bytes);
+        if (!complete) return;
+    }
 }

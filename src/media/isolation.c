@@ -1,13 +1,17 @@
 /* isolation.c - films and recordings are decoded in processes of their own.
  *
- *     asking process --(socket)--> server --fork--> worker: one film or recording
+ *     asking process --(socket)--> server --fork--> worker: a film, or recordings one after another
  *
  * Decoders are large, and what they read is hostile. The server is forked while the asking process
  * has no other threads, and does little but fork: a process with threads can't safely go on after
  * its own fork, for locks that other threads held are never released in the child. It loads
- * FFmpeg's libraries when it is first asked, so that its workers need not. For each file the asking
- * side sends one end of a socket pair; a worker that ends without an answer has crashed, and that
- * is an error of its file alone. What a worker says is checked as if it came from the file. */
+ * FFmpeg's libraries when it is first asked, so that its workers need not. For each worker the
+ * asking side sends one end of a socket pair; one that ends without an answer has crashed, and that
+ * is an error of its file alone. What a worker says is checked as if it came from the file.
+ *
+ * A worker takes longer to start than most recordings to decode, so one that gave its answer waits
+ * for the next. Should it crash then, an earlier file may be to blame, and a new worker tries again.
+ */
 #include "media/isolation.h"
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -15,6 +19,7 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +28,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 100 };
+enum { POLL_MS = 100, MOST_IDLE = 16 };
 static const size_t default_max_pixels = (size_t)64 << 20;
 
 struct sns_isolation {
     int server; /* socket */
     pid_t pid;
+    pthread_mutex_t lock; /* of what follows */
+    int idle[MOST_IDLE];  /* lines of workers that wait */
+    size_t idle_count;
 };
 
 struct sns_worker {
@@ -117,6 +125,7 @@ sns_status sns_isolation_new(sns_isolation **out, sns_error *err) {
     }
     close(pair[1]);
     i->server = pair[0];
+    pthread_mutex_init(&i->lock, NULL);
     if (i->pid < 0) {
         int code = errno;
         sns_isolation_free(i);
@@ -128,20 +137,23 @@ sns_status sns_isolation_new(sns_isolation **out, sns_error *err) {
 
 void sns_isolation_free(sns_isolation *i) {
     if (!i) return;
-    close(i->server); /* at which the server ends */
+    for (size_t k = 0; k < i->idle_count; k++) close(i->idle[k]); /* at which a worker ends, */
+    close(i->server);                                             /* and the server */
     if (i->pid > 0)
         while (waitpid(i->pid, NULL, 0) < 0 && errno == EINTR) continue;
+    pthread_mutex_destroy(&i->lock);
     free(i);
 }
 
 /* ---- the asking side ------------------------------------------------------------------------ */
 
-sns_status sns_line_gone(const sns_line *line, sns_error *err) {
+sns_status sns_line_gone(sns_line *line, sns_error *err) {
+    line->gone = true;
     return sns_fail(err, SNS_FORMAT, "%s: its decoder crashed", line->name);
 }
 
 /* sns_receive_all that looks at the caller's flag. */
-sns_status sns_line_receive(const sns_line *line, void *bytes, size_t n, sns_error *err) {
+sns_status sns_line_receive(sns_line *line, void *bytes, size_t n, sns_error *err) {
     char *at = bytes;
     while (n) {
         struct pollfd p = {line->fd, POLLIN, 0};
@@ -157,7 +169,7 @@ sns_status sns_line_receive(const sns_line *line, void *bytes, size_t n, sns_err
     return SNS_OK;
 }
 
-sns_status sns_line_answer(const sns_line *line, sns_answer *a, sns_error *err) {
+sns_status sns_line_answer(sns_line *line, sns_answer *a, sns_error *err) {
     sns_status s = sns_line_receive(line, a, sizeof *a, err);
     if (s) return s;
     a->sample.image.rgb = NULL;
@@ -165,26 +177,63 @@ sns_status sns_line_answer(const sns_line *line, sns_answer *a, sns_error *err) 
     return a->err.code ? sns_fail(err, a->err.code, "%s", a->err.message) : SNS_OK;
 }
 
+/* A worker that waits; below 0: there is none. */
+static int take_idle(sns_isolation *i) {
+    pthread_mutex_lock(&i->lock);
+    int fd = i->idle_count ? i->idle[--i->idle_count] : -1;
+    pthread_mutex_unlock(&i->lock);
+    return fd;
+}
+
+static bool keep_idle(sns_isolation *i, int fd) {
+    pthread_mutex_lock(&i->lock);
+    bool room = i->idle_count < MOST_IDLE;
+    if (room) i->idle[i->idle_count++] = fd;
+    pthread_mutex_unlock(&i->lock);
+    return room;
+}
+
+/* A new worker; below 0: there is none, and errno says why. */
+static int start_worker(const sns_isolation *i) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) return -1;
+    bool sent = send_fd(i->server, pair[1]);
+    close(pair[1]);
+    if (sent) return pair[0];
+    close(pair[0]);
+    return -1;
+}
+
+static bool tell(int fd, const sns_work *work, const char *path, const void *bytes) {
+    return sns_send_all(fd, work, sizeof *work) && sns_send_all(fd, path, work->path_size) &&
+           sns_send_all(fd, bytes, work->bytes_size);
+}
+
 sns_status sns_line_open(const sns_isolation *isolation, sns_work *work, const void *bytes,
                          sns_line *line, sns_error *err) {
-    int pair[2];
+    sns_isolation *i = (sns_isolation *)(uintptr_t)isolation;
     work->path_size = strlen(line->name);
     line->fd = -1;
+    line->gone = false;
     if (work->path_size > SNS_WORK_MOST_PATH || work->bytes_size > SNS_WORK_MOST_BYTES)
         return sns_fail(err, SNS_LIMIT, "%.200s: %zu bytes are too many to decode in memory",
                         line->name, work->bytes_size);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        return sns_fail_errno(err, SNS_IO, errno, "%s: a decoding process", line->name);
-    bool sent = send_fd(isolation->server, pair[1]);
-    close(pair[1]);
-    if (sent && sns_send_all(pair[0], work, sizeof *work) &&
-        sns_send_all(pair[0], line->name, work->path_size) &&
-        sns_send_all(pair[0], bytes, work->bytes_size)) {
-        line->fd = pair[0];
-        return SNS_OK;
-    }
-    close(pair[0]);
-    return sns_fail(err, SNS_IO, "%s: no process to decode it", line->name);
+    do {
+        int fd = work->kind == SNS_WORK_SOUND ? take_idle(i) : -1;
+        line->used = fd >= 0;
+        if (fd < 0) fd = start_worker(i);
+        if (fd >= 0 && tell(fd, work, line->name, bytes))
+            line->fd = fd;
+        else if (fd >= 0)
+            close(fd);
+    } while (line->fd < 0 && line->used);
+    return line->fd < 0 ? sns_fail(err, SNS_IO, "%s: no process to decode it", line->name) : SNS_OK;
+}
+
+void sns_line_close(const sns_isolation *isolation, sns_line *line, bool keep) {
+    if (line->fd < 0) return;
+    if (!keep || !keep_idle((sns_isolation *)(uintptr_t)isolation, line->fd)) close(line->fd);
+    line->fd = -1;
 }
 
 /* ---- films ---------------------------------------------------------------------------------- */
@@ -223,7 +272,7 @@ sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
         free(w);
         return sns_fail(err, SNS_NOMEM, "%s: no memory", path);
     }
-    w->line = (sns_line){w->path, -1, work.video.cancel};
+    w->line = (sns_line){.name = w->path, .fd = -1, .cancel = work.video.cancel};
     w->max_pixels = work.video.max_pixels ? work.video.max_pixels : default_max_pixels;
     sns_status s = sns_line_open(isolation, &work, NULL, &w->line, err);
     if (!s) s = receive_answer(w, err);

@@ -10,7 +10,8 @@ enum { SNS_WORK_MOST_PATH = 1 << 16, SNS_WORK_MOST_BYTES = 1 << 30 };
 typedef enum sns_work_kind { SNS_WORK_FILM, SNS_WORK_SOUND } sns_work_kind;
 
 /* First the asking side sends this, then the path's bytes, then those of the recording if it is in
- * memory. Both sides are one program. What is an address in the options is of no meaning here. */
+ * memory. After a recording's answer it may go on with another. Both sides are one program. What is
+ * an address in the options is of no meaning here. */
 typedef struct sns_work {
     sns_work_kind kind;
     sns_video_options video; /* of a film */
@@ -41,24 +42,29 @@ typedef struct sns_answer {
 /* All n bytes; false when the other side is gone. */
 bool sns_send_all(int fd, const void *bytes, size_t n);
 bool sns_receive_all(int fd, void *bytes, size_t n);
-/* Do the work that comes in by fd, in a process for that alone. */
+/* Do the work that comes in by fd until there is no more, in a process for that alone. */
 void sns_decode_for(int fd);
 
 /* The asking side of a worker. */
 typedef struct sns_line {
     const char *name; /* of what it decodes; borrowed */
-    int fd;           /* closed by the asking side; below 0: there is none */
+    int fd;           /* below 0: there is none */
     const int *cancel;
+    bool used; /* it has decoded something else before */
+    bool gone; /* sns_line_gone was said of it */
 } sns_line;
 
-/* Start a worker and tell it what to do; bytes: the recording in memory, or NULL. *line's name and
+/* Find a worker and tell it what to do; bytes: the recording in memory, or NULL. *line's name and
  * cancel are set. Errors: SNS_IO, SNS_LIMIT (the recording in memory is too large). */
 sns_status sns_line_open(const sns_isolation *isolation, sns_work *work, const void *bytes,
                          sns_line *line, sns_error *err);
+/* keep: the worker has said all and may have more to do; else one that still writes ends by that.
+ */
+void sns_line_close(const sns_isolation *isolation, sns_line *line, bool keep);
 /* n bytes. Errors: SNS_FORMAT (its decoder crashed), SNS_CANCELLED. */
-sns_status sns_line_receive(const sns_line *line, void *bytes, size_t n, sns_error *err);
+sns_status sns_line_receive(sns_line *line, void *bytes, size_t n, sns_error *err);
 /* An answer, whose error, if it has one, is returned. */
-sns_status sns_line_answer(const sns_line *line, sns_answer *a, sns_error *err);
+sns_status sns_line_answer(sns_line *line, sns_answer *a, sns_error *err);
 /* SNS_FORMAT: the worker is gone, or says what it can't mean. */
-sns_status sns_line_gone(const sns_line *line, sns_error *err);
+sns_status sns_line_gone(sns_line *line, sns_error *err);
 #endif

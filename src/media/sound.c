@@ -13,7 +13,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     DEFAULT_RATE_HZ = 16000,
@@ -194,7 +193,7 @@ sns_status sns_sound_read(const void *bytes, size_t size, const char *name,
 }
 
 /* What a worker says, checked as if it came from the file. */
-static sns_status receive_sound(const sns_line *line, const sns_sound_options *o, sns_sound *out,
+static sns_status receive_sound(sns_line *line, const sns_sound_options *o, sns_sound *out,
                                 sns_error *err) {
     sns_answer a;
     double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
@@ -216,12 +215,15 @@ static sns_status read_elsewhere(const void *bytes, size_t size, const char *nam
     sns_work work = {
         .kind = SNS_WORK_SOUND, .sound = *o, .bytes_size = size, .in_memory = bytes != NULL};
     sns_line line = {.name = name, .cancel = o->cancel};
-    *out = (sns_sound){0};
-    sns_status s = sns_line_open(o->isolation, &work, bytes, &line, err);
-    if (s) return s;
-    s = receive_sound(&line, o, out, err);
-    close(line.fd);
-    if (s) sns_sound_free(out);
+    sns_status s;
+    do {
+        *out = (sns_sound){0};
+        s = sns_line_open(o->isolation, &work, bytes, &line, err);
+        if (!s) s = receive_sound(&line, o, out, err);
+        bool answered = !line.gone && s != SNS_CANCELLED && s != SNS_LIMIT && s != SNS_NOMEM;
+        sns_line_close(o->isolation, &line, answered);
+        if (s) sns_sound_free(out);
+    } while (line.gone && line.used); /* perhaps an earlier recording's fault */
     return s;
 }
 

@@ -174,6 +174,12 @@ static void errors_of_sounds_come_through(void **state) {
     assert_null(s.samples);
 }
 
+/* Workers that wait for work are not caught at it: start anew, without any. */
+static void start_anew(void) {
+    sns_isolation_free(isolation);
+    assert_int_equal(sns_isolation_new(&isolation, NULL), SNS_OK);
+}
+
 /* A process that sends signals to the next worker as soon as there is one: `first`, and after some
  * seconds `second` unless it is 0. */
 static pid_t disturb(int first, unsigned seconds, int second) {
@@ -197,7 +203,7 @@ static void a_crash_is_one_sounds(void **state) {
     (void)state;
     sns_sound s;
     sns_error err;
-    for (int i = 0; i < 100 && child_of(child_of(getpid())); i++) usleep(50000);
+    start_anew();
     pid_t pid = disturb(SIGSEGV, 0, 0);
     assert_int_equal(heard(&(sns_sound_options){0}, &s, &err), SNS_FORMAT);
     end_disturbance(pid);
@@ -208,12 +214,40 @@ static void a_crash_is_one_sounds(void **state) {
     sns_sound_free(&s);
 }
 
+/* One worker decodes recording after recording; when it has died meanwhile, nothing is lost. */
+static void workers_are_used_again(void **state) {
+    (void)state;
+    sns_sound s;
+    sns_error err;
+    const sns_sound_options brief = {.max_seconds = 1, .cut = 1};
+    start_anew();
+    assert_int_equal(heard(&brief, &s, &err), SNS_OK);
+    sns_sound_free(&s);
+    pid_t worker = child_of(child_of(getpid()));
+    assert_true(worker > 0);
+    const sns_sound_options missing = {.isolation = isolation};
+    assert_int_equal(sns_sound_load("/no/such.ogg", &missing, &s, &err), SNS_MISSING);
+    assert_int_equal(heard(&brief, &s, &err), SNS_OK);
+    sns_sound_free(&s);
+    assert_int_equal(child_of(child_of(getpid())), worker);
+    /* A limit is its own: the next recording has another. */
+    assert_int_equal(heard(&(sns_sound_options){.rate_hz = 192000, .max_memory = 64 << 20}, &s, &err),
+                     SNS_LIMIT);
+    assert_int_equal(heard(&(sns_sound_options){.rate_hz = 48000}, &s, &err), SNS_OK);
+    sns_sound_free(&s);
+    worker = child_of(child_of(getpid()));
+    kill(worker, SIGKILL);
+    assert_int_equal(heard(&brief, &s, &err), SNS_OK);
+    sns_sound_free(&s);
+    assert_true(child_of(child_of(getpid())) != worker);
+}
+
 /* A decoder that stands still: the alarm, due after three seconds, ends it as soon as it may. */
 static void a_hang_ends(void **state) {
     (void)state;
     sns_sound s;
     sns_error err;
-    for (int i = 0; i < 100 && child_of(child_of(getpid())); i++) usleep(50000);
+    start_anew();
     pid_t pid = disturb(SIGSTOP, 4, SIGCONT);
     assert_int_equal(heard(&(sns_sound_options){.budget_seconds = 0.5}, &s, &err), SNS_LIMIT);
     end_disturbance(pid);
@@ -252,6 +286,7 @@ static void without_a_server(void **state) {
 /* Processes whose results nobody wants any more end by themselves. */
 static void no_process_is_left(void **state) {
     (void)state;
+    start_anew();
     pid_t server = child_of(getpid());
     sns_worker_free(opened());
     for (int i = 0; i < 100 && child_of(server); i++) usleep(50000);
@@ -288,6 +323,7 @@ int main(void) {
         cmocka_unit_test(sounds_are_the_same),
         cmocka_unit_test(errors_of_sounds_come_through),
         cmocka_unit_test(a_crash_is_one_sounds),
+        cmocka_unit_test(workers_are_used_again),
         cmocka_unit_test(a_hang_ends),
         cmocka_unit_test(time_and_memory_end),
         cmocka_unit_test(no_process_is_left),

@@ -98,7 +98,7 @@ static void cut_off(void **state) {
         file f = made(cases[i][0], cases[i][1]);
         if (!f.bytes) continue;
         lasts(cases[i][0], f.bytes, f.size, 3.9, 4.2);
-        lasts(cases[i][0], f.bytes, f.size / 2, 1, 3);
+        lasts(cases[i][0], f.bytes, f.size / 2, 0.7, 3);
         lasts(cases[i][0], f.bytes, f.size - 1, 2.9, 4.2);
         free(f.bytes);
     }
