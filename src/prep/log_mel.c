@@ -37,9 +37,9 @@ struct sns_log_mel {
     sns_log_mel_config c;
     size_t bins;
     size_t parts;   /* 2: even and odd samples apart; 1: n_fft is odd */
-    size_t R, K;    /* samples and bins of a part */
+    size_t R, K;    /* samples and bins of a part, filled up to what products are fast with */
     float *window;  /* [window] */
-    float *basis;   /* [parts, 2, R, K]: cosines, sines */
+    float *basis;   /* [parts, 2, R, K]: cosines, sines; 0 where it is filled up */
     float *filters; /* [M, bins] */
 };
 
@@ -101,7 +101,11 @@ static void fill_window(sns_log_mel *m) {
         m->window[n] = (float)(0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around));
 }
 
-/* Row i of part r is sample n = parts i + r; beyond H there are zeros. */
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* Row i of part r is sample n = parts i + r. */
 static void fill_basis(sns_log_mel *m) {
     size_t N = m->c.n_fft, R = m->R, K = m->K;
     for (size_t r = 0; r < m->parts; r++)
@@ -165,7 +169,8 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
     m->c = *c;
     m->bins = c->n_fft / 2 + 1;
     m->parts = c->n_fft % 2 ? 1 : 2;
-    m->R = m->K = c->n_fft / 2 / m->parts + 1;
+    m->R = round_up(c->n_fft / 2 / m->parts + 1, 4);
+    m->K = round_up(c->n_fft / 2 / m->parts + 1, 16);
     m->window = sns_aligned_alloc(c->window * sizeof *m->window);
     m->basis = sns_aligned_alloc(m->parts * 2 * m->R * m->K * sizeof *m->basis);
     m->filters = sns_aligned_alloc(c->mels * m->bins * sizeof *m->filters);
@@ -224,40 +229,51 @@ static void kaldi_frame(const sns_log_mel_config *c, const float *x, size_t f, f
 }
 
 typedef struct scratch {
-    float *frame;    /* [n_fft] */
-    float *folded;   /* [BLOCK, parts, 2, R] */
-    float *spectrum; /* [BLOCK, parts, 2, K] */
-    float *power;    /* [BLOCK, bins] */
+    float *frame;            /* [n_fft] */
+    float *sums, *differences; /* [parts R], of samples n and N - n; 0 beyond H */
+    float *folded;           /* [parts, 2, rows, R] */
+    float *spectrum;         /* [parts, 2, rows, K] */
+    float *power;            /* [rows, bins] */
+    size_t rows;             /* at most BLOCK */
 } scratch;
 
-/* A frame times the window, samples n and N - n together: sums, then differences, of each part. */
-static void fold(const sns_log_mel *m, float *y, float *out) {
-    size_t N = m->c.n_fft, H = N / 2, R = m->R;
+/* Row `to` of each part: a frame times the window, samples n and N - n together. */
+static void fold(const sns_log_mel *m, const scratch *t, size_t to) {
+    size_t N = m->c.n_fft, R = m->R, plane = t->rows * R;
+    float *y = t->frame, *e = t->sums, *o = t->differences;
     for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
-    for (size_t r = 0; r < m->parts; r++) {
-        float *sums = out + 2 * r * R, *differences = sums + R;
-        for (size_t i = 0; i < R; i++) {
-            size_t n = m->parts * i + r;
-            float a = n <= H ? y[n] : 0, b = n && 2 * n < N ? y[N - n] : 0;
-            sums[i] = a + b;
-            differences[i] = a - b;
-        }
+    e[0] = y[0];
+    e[N / 2] = y[N / 2]; /* of an odd N, replaced */
+    for (size_t n = 1; n < (N + 1) / 2; n++) {
+        e[n] = y[n] + y[N - n];
+        o[n] = y[n] - y[N - n];
     }
-}
-
-/* |X|^2 of all bins from the products of one frame, [parts, 2, K]. */
-static void add_up(const sns_log_mel *m, const float *X, float *power) {
-    size_t K = m->K, H = m->c.n_fft / 2;
-    const float *A = X, *C = X + K, *B = X + 2 * K, *D = X + 3 * K;
+    float *out = t->folded + to * R;
     if (m->parts == 1) {
-        for (size_t k = 0; k < K; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+        memcpy(out, e, R * sizeof *out);
+        memcpy(out + plane, o, R * sizeof *out);
         return;
     }
-    for (size_t k = 0; k < K; k++) {
+    for (size_t i = 0; i < R; i++) out[i] = e[2 * i];
+    for (size_t i = 0; i < R; i++) out[plane + i] = o[2 * i];
+    for (size_t i = 0; i < R; i++) out[2 * plane + i] = e[2 * i + 1];
+    for (size_t i = 0; i < R; i++) out[3 * plane + i] = o[2 * i + 1];
+}
+
+/* |X|^2 of all bins of one row. */
+static void add_up(const sns_log_mel *m, const scratch *t, size_t row) {
+    size_t H = m->c.n_fft / 2, bins = H / m->parts + 1, plane = t->rows * m->K;
+    const float *A = t->spectrum + row * m->K, *C = A + plane, *B = C + plane, *D = B + plane;
+    float *power = t->power + row * m->bins;
+    if (m->parts == 1) {
+        for (size_t k = 0; k < bins; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+        return;
+    }
+    for (size_t k = 0; k < bins; k++) {
         float re = A[k] + B[k], im = C[k] + D[k];
         power[k] = re * re + im * im;
     }
-    for (size_t k = 0; k < K; k++) {
+    for (size_t k = 0; k < bins; k++) {
         float re = A[k] - B[k], im = C[k] - D[k];
         power[H - k] = re * re + im * im;
     }
@@ -267,66 +283,81 @@ static void add_up(const sns_log_mel *m, const float *X, float *power) {
 static sns_status block(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
                         const scratch *t, float *out, sns_error *err) {
     const sns_log_mel_config *c = &m->c;
-    size_t R = m->R, K = m->K, products = 2 * m->parts;
+    size_t R = m->R, K = m->K;
     sns_status s = SNS_OK;
     for (size_t i = 0; i < count; i++) {
         if (c->kind == SNS_LOG_MEL_WHISPER)
             centred_frame(c, x, n, first + i, t->frame);
         else
             kaldi_frame(c, x, first + i, t->frame);
-        fold(m, t->frame, t->folded + i * products * R);
+        fold(m, t, i);
     }
-    for (size_t p = 0; p < products && !s; p++)
-        s = sns_gemm(false, false, count, K, R, t->folded + p * R, products * R,
-                     m->basis + p * R * K, K, 0, t->spectrum + p * K, products * K, err);
+    for (size_t p = 0; p < 2 * m->parts && !s; p++)
+        s = sns_gemm(false, false, count, K, R, t->folded + p * t->rows * R, R,
+                     m->basis + p * R * K, K, 0, t->spectrum + p * t->rows * K, K, err);
     if (s) return s;
-    for (size_t i = 0; i < count; i++)
-        add_up(m, t->spectrum + i * products * K, t->power + i * m->bins);
+    for (size_t i = 0; i < count; i++) add_up(m, t, i);
     return sns_gemm(false, true, count, c->mels, m->bins, t->power, m->bins, m->filters, m->bins, 0,
                     out, c->mels, err);
 }
 
-/* ln x to 2e-7, of normal numbers above 0: with x = 2^e m, m within a factor of sqrt 2 of 1, and
- * t = (m - 1) / (m + 1), ln m = 2 (t + t^3 / 3 + ...). Unlike logf, compilers do many at once. */
-static inline float log_of(float x) {
-    int32_t bits, e;
+/* A number's bits; those of numbers above 0 are in the order of the numbers, and, unlike these,
+ * compilers compare many of them at once. */
+static inline int32_t bits_of(float x) {
+    int32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    e = (bits - 0x3f3504f3) >> 23;
-    bits -= e * (1 << 23);
-    memcpy(&x, &bits, sizeof x);
-    float t = (x - 1) / (x + 1), u = t * t;
+    return bits;
+}
+
+/* ln max(x, least) to 2e-7, from the bits of normal numbers above 0: with x = 2^e m, m within a
+ * factor of sqrt 2 of 1, and t = (m - 1) / (m + 1), ln m = 2 (t + t^3 / 3 + ...). */
+static inline float log_above(int32_t bits, int32_t least) {
+    float m;
+    bits = bits > least ? bits : least;
+    int32_t e = (bits - 0x3f3504f3) >> 23;
+    bits -= (int32_t)((uint32_t)e << 23);
+    memcpy(&m, &bits, sizeof m);
+    float t = (m - 1) / (m + 1), u = t * t;
     float tail = u * (1 / 3.f + u * (1 / 5.f + u * (1 / 7.f + u * (1 / 9.f))));
     return (float)e * 0.69314718f + 2 * (t + t * tail);
 }
 
 static void whisper_scale(float *x, size_t n) {
-    float top = WHISPER_FLOOR;
-    for (size_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
-    const float to_log10 = 0.43429448f, least = log_of(top) * to_log10 - 8;
+    int32_t top = bits_of(WHISPER_FLOOR);
     for (size_t i = 0; i < n; i++) {
-        float l = log_of(x[i] > WHISPER_FLOOR ? x[i] : WHISPER_FLOOR) * to_log10;
-        x[i] = ((l > least ? l : least) + 4) / 4;
+        int32_t bits = bits_of(x[i]);
+        top = bits > top ? bits : top;
     }
+    float most;
+    memcpy(&most, &top, sizeof most);
+    int32_t least = bits_of(fmaxf(WHISPER_FLOOR, most * 1e-8f));
+    const float scale = 0.43429448f / 4; /* to log10, by 4 */
+    for (size_t i = 0; i < n; i++) x[i] = log_above(bits_of(x[i]), least) * scale + 1;
 }
 
 static void kaldi_scale(const sns_log_mel_config *c, float *x, size_t n) {
-    float scale = 1 / (2 * c->std);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (log_of(x[i] > KALDI_FLOOR ? x[i] : KALDI_FLOOR) - c->mean) * scale;
+    const float scale = 1 / (2 * c->std);
+    const int32_t least = bits_of(KALDI_FLOOR);
+    for (size_t i = 0; i < n; i++) x[i] = (log_above(bits_of(x[i]), least) - c->mean) * scale;
 }
 
 static sns_status take_scratch(const sns_log_mel *m, size_t rows, scratch *t, sns_error *err) {
+    t->rows = rows;
     t->frame = sns_aligned_calloc(m->c.n_fft * sizeof *t->frame);
+    t->sums = sns_aligned_calloc(m->parts * m->R * sizeof *t->sums);
+    t->differences = sns_aligned_calloc(m->parts * m->R * sizeof *t->differences);
     t->folded = sns_aligned_alloc(rows * m->parts * 2 * m->R * sizeof *t->folded);
     t->spectrum = sns_aligned_alloc(rows * m->parts * 2 * m->K * sizeof *t->spectrum);
     t->power = sns_aligned_alloc(rows * m->bins * sizeof *t->power);
-    return t->frame && t->folded && t->spectrum && t->power
+    return t->frame && t->sums && t->differences && t->folded && t->spectrum && t->power
                ? SNS_OK
                : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
 }
 
 static void drop_scratch(scratch *t) {
     sns_aligned_free(t->frame);
+    sns_aligned_free(t->sums);
+    sns_aligned_free(t->differences);
     sns_aligned_free(t->folded);
     sns_aligned_free(t->spectrum);
     sns_aligned_free(t->power);
