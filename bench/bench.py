@@ -352,6 +352,77 @@ class Bench:
             raise Absent("npm's sqlite-vec is not installed")
         return path
 
+    # ---- sound and films ----
+
+    def need_sound(self):
+        if not os.path.exists(self.at("model-sound/model.safetensors")):
+            os.makedirs(self.data, exist_ok=True)
+            subprocess.run([self.tool("bench_sound"), "make", self.data], check=True)
+
+    def sound(self, *what):
+        return Worker("sensus", [self.tool("bench_sound"), *what, self.at("sound.f32")], {"OMP_NUM_THREADS": "1"})
+
+    def log_mel(self):
+        """Half a minute as Whisper hears it; both sides' numbers must agree."""
+        self.need_sound()
+        if subprocess.run(["/usr/bin/python3", "-c", "import numpy"], capture_output=True).returncode:
+            raise Absent("python3-numpy is not installed")
+        ours = self.sound("log-mel")
+        theirs = Worker("NumPy", ["/usr/bin/python3", os.path.join(HERE, "peers/numpy_log_mel_worker.py"),
+                                  self.at("sound.f32")], {"OMP_NUM_THREADS": "1"})
+        try:
+            a, b = ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32"))
+            off = max(abs(x - y) for x, y in zip(a, b))
+            if len(a) != len(b) or not off < 5e-3:
+                raise Absent(f"{len(a)} and {len(b)} numbers, off by {off:g}: no comparison")
+            return {**in_turn(ours, theirs, self.rounds, 5), "seconds": 30}
+        finally:
+            ours.close()
+            theirs.close()
+
+    def sound_encode(self):
+        """Half a minute to a vector beside the matrix products of its tower alone: 1 / ratio is what the rest costs."""
+        self.need_sound()
+        ours, theirs = self.sound("encode", self.at("model-sound")), self.sound("products", self.at("model-sound"))
+        try:
+            return {**in_turn(ours, theirs, self.rounds, 1), "seconds": 30}
+        finally:
+            ours.close()
+            theirs.close()
+
+    def need_film(self):
+        path = self.at("film.mp4")
+        if not os.path.exists(path):
+            os.makedirs(self.data, exist_ok=True)
+            part = self.at("part.mp4")
+            try:
+                made = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i",
+                                       "testsrc2=s=1920x1080:r=25:d=24", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt",
+                                       "yuv420p", part], capture_output=True)
+            except FileNotFoundError:
+                raise Absent("ffmpeg is not installed") from None
+            if made.returncode:
+                raise Absent("this ffmpeg does not write H.264")
+            os.rename(part, path)
+        return path
+
+    def film(self, numbers):
+        """24 s of 1080p, sampled each second: as many vectors of nearly the same pictures on both sides."""
+        self.need_onnx("model")
+        path, T = self.need_film(), str(self.options.threads)
+        graph, theirs_is = self.peer_graph("model", "image", numbers)
+        ours = Worker("sensus", [self.tool("bench_film"), self.narrow_model("model", numbers), path, T], self.env)
+        theirs = Worker("ffmpeg", ["node", os.path.join(HERE, "peers/ffmpeg_ort_worker.js"), graph, path, T], {})
+        try:
+            cosine = lowest_cosine(ours.vectors(self.at("sensus.f32")), theirs.vectors(self.at("peer.f32")), 512)
+            if not cosine > 0.9:
+                raise Absent(f"the vectors differ (lowest cosine {cosine:.6f}): no comparison")
+            return {**in_turn(ours, theirs, 2 if self.options.quick else 3, 1), "lowest_cosine": cosine, "seconds": 24,
+                    "peer": f"ffmpeg + ONNX Runtime {theirs_is}"}
+        finally:
+            ours.close()
+            theirs.close()
+
     def need_pictures(self):
         for name in ("vga.jpg", "12mp.jpg"):
             if not os.path.exists(self.at(name)):
@@ -447,6 +518,8 @@ def show(line):
         ours, theirs = line["sensus_processor_ms"]["median"], line["peer_processor_ms"]["median"]
         cpu = f"; processor time {ours:.0f} / {theirs:.0f} ms = {theirs / ours:.2f} x"
     memory = ""
+    if "seconds" in line:
+        memory = f"; {1e3 * line['seconds'] / line['sensus_ms']['median']:.0f} seconds of it a second"
     if "peak_ratio" in line:
         memory = (f"; peak memory {line['sensus_peak_mb']:.0f} / {line['peer_peak_mb']:.0f} MB ="
                   f" {100 * line['peak_ratio']:.0f} %")
@@ -516,6 +589,15 @@ def train_lines(b, T):
                   lambda: b.train("b32", 10))
 
 
+def sound_lines(b, T):
+    """Recordings and films; NumPy and the products have one thread, and so do we."""
+    b.attempt("sound-log-mel", "log-mel of 30 s, 1 thread", "NumPy", 5, b.log_mel)
+    b.attempt("sound-encode", "30 s of sound to a vector, ViT-S/16, f32, 1 thread", "its products", 0.77, b.sound_encode)
+    for numbers in ("f32", "int8"):
+        b.attempt(f"film-{numbers}", f"1080p H.264 to vectors, {numbers}, {T}", "ffmpeg + ONNX Runtime",
+                  2 if numbers == "int8" else None, lambda n=numbers: b.film(n))
+
+
 def search_lines(b, T):
     """Vectors in groups beside both peers; those of a model, because they lie otherwise."""
     N = "200,000" if b.options.quick else "1 M"
@@ -538,13 +620,15 @@ def main():
     parser.add_argument("--quick", action="store_true", help="at most three minutes; training with B=8")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", help="for the search line")
-    parser.add_argument("--only", help="lines whose key starts so: image,text,tiny,pipeline,train,search,cold,scan,picture,kernel")
+    parser.add_argument("--only", help="lines whose key starts so: image,text,tiny,pipeline,train,sound,film,search,cold,scan,picture,"
+                        "kernel")
     options = parser.parse_args()
     b, T = Bench(options), f"{options.threads} thread" + "s" * (options.threads > 1)
     print(f"ViT-B/32 geometry unless said, {T}; sensus / peer in turn; ratio > 1: sensus is faster; median (min-max)")
     encode_lines(b, T)
     pipeline_lines(b, T)
     train_lines(b, T)
+    sound_lines(b, T)
     b.attempt("search", "sensus search, 10,000 vectors, from a cold process", None, 60, b.search)
     b.attempt("cold", "the same, ViT-B/32 int8", None, 120, b.cold)
     search_lines(b, T)

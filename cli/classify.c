@@ -166,8 +166,10 @@ static int read_pictures(judge *k, const cli_call *call) {
                                     .list_nul = v->nul,
                                     .leave_out = results,
                                     .leave_out_count = n};
-    const sns_embed_options how = {
-        .exact = v->exact, .cancel = (const int *)&interrupted, .keep_bytes = v->sheets != NULL};
+    const sns_embed_options how = {.exact = v->exact,
+                                   .cancel = (const int *)&interrupted,
+                                   .keep_bytes = v->sheets != NULL,
+                                   .isolation = cli_isolation()};
     sns_pictures *p;
     sns_error err;
     if (sns_pictures_open(&o, &p, &err)) return cli_fail(&err);
@@ -436,5 +438,6 @@ const cli_command cli_classify = {
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run,
 };

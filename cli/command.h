@@ -2,6 +2,7 @@
 #ifndef SENSUS_CLI_COMMAND_H
 #define SENSUS_CLI_COMMAND_H
 #include "options.h"
+#include <sensus/isolation.h>
 #include <sensus/model.h>
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 }; /* exit codes */
@@ -21,6 +22,7 @@ typedef struct cli_command {
     const char *examples;    /* one command a line; NULL when none */
     cli_table table;
     size_t min_arguments, max_arguments;
+    bool decodes; /* takes recordings: main starts cli_isolation */
     int (*run)(const cli_call *call); /* returns an exit code */
 } cli_command;
 
@@ -46,6 +48,10 @@ typedef struct cli_entry {
             "with sensus",                                                                         \
             offsetof(type, member), 0, 0, NULL                                                     \
     }
+
+/* Where commands that take recordings decode them; started before there are threads, freed at the
+ * end. NULL: not asked for. */
+const sns_isolation *cli_isolation(void);
 
 /* One line on stderr; they return the exit code, so that `return cli_fail(...)` reads well. */
 int cli_fail(const sns_error *err);                                        /* CLI_FAILED */

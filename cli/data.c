@@ -54,7 +54,8 @@ static sns_data_options sources(const values *v, char **items, size_t count, scr
                           .source_count = count,
                           .progress = tick,
                           .warn = warn,
-                          .user = s};
+                          .user = s,
+                          .isolation = cli_isolation()};
     if (v->caption && !strcmp(v->caption, "folder")) o.naming = SNS_DATA_BY_FOLDER;
     if (v->caption && !strcmp(v->caption, "text")) o.naming = SNS_DATA_BY_TEXT;
     return o;
@@ -355,6 +356,7 @@ const cli_command cli_data_build = {
     .table = TABLE(build_options),
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run_build,
 };
 const cli_command cli_data_show = {

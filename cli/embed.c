@@ -50,7 +50,7 @@ static sns_status take_image(void *user, const sns_embed_result *r) {
 static int embed_files(embedder *e, const cli_call *call) {
     const values *v = call->values;
     sns_error err;
-    sns_embed_options o = {.exact = v->exact};
+    sns_embed_options o = {.exact = v->exact, .isolation = cli_isolation()};
     cli_progress_start(&e->progress, "embedding", "", 0);
     sns_status status = sns_embed_files(e->model, (const char *const *)call->arguments,
                                         call->argument_count, &o, take_image, e, &err);
@@ -124,5 +124,6 @@ const cli_command cli_embed = {
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run,
 };

@@ -123,6 +123,7 @@ const cli_command cli_eval_retrieval = {
               sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run_retrieval,
 };
 
@@ -188,5 +189,6 @@ const cli_command cli_eval_zero_shot = {
               sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run_zero_shot,
 };

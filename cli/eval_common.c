@@ -18,6 +18,7 @@ sns_eval_options cli_eval_begin(const cli_eval *e, cli_progress *bar) {
                               .limit = (size_t)e->limit,
                               .threads = (size_t)e->threads,
                               .exact = e->exact,
+                              .isolation = cli_isolation(),
                               .warn = cli_eval_warn,
                               .progress = cli_eval_show,
                               .user = bar};

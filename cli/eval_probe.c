@@ -125,6 +125,7 @@ const cli_command cli_eval_probe = {
     .table = {probe_options, sizeof probe_options / sizeof *probe_options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run_probe,
 };
 
@@ -137,6 +138,7 @@ const cli_command cli_eval_knn = {
     .table = {knn_options, sizeof knn_options / sizeof *knn_options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run_knn,
 };
 
@@ -152,5 +154,6 @@ const cli_command cli_eval_few_shot = {
     .table = {few_shot_options, sizeof few_shot_options / sizeof *few_shot_options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run_few_shot,
 };

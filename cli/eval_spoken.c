@@ -56,5 +56,6 @@ const cli_command cli_eval_spoken = {
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run,
 };

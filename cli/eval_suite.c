@@ -92,6 +92,7 @@ const cli_command cli_eval_suite = {
     .table = {suite_options, sizeof suite_options / sizeof *suite_options, sizeof(values)},
     .min_arguments = 1,
     .max_arguments = 1,
+    .decodes = true,
     .run = run_suite,
 };
 

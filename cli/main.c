@@ -97,6 +97,20 @@ static int unknown(int argc, char **argv) {
     return CLI_USAGE;
 }
 
+static sns_isolation *isolation;
+
+const sns_isolation *cli_isolation(void) {
+    return isolation;
+}
+
+static int run_isolated(const cli_command *c, const cli_call *call) {
+    sns_error err;
+    if (c->decodes && sns_isolation_new(&isolation, &err)) return cli_fail(&err);
+    int code = c->run(call);
+    sns_isolation_free(isolation);
+    return code;
+}
+
 static int run(const cli_entry *e, const char *binary, int argc, char **argv) {
     const cli_command *c = e->command;
     cli_call call = {.name = e->name, .binary = binary, .arguments = argv};
@@ -116,7 +130,7 @@ static int run(const cli_entry *e, const char *binary, int argc, char **argv) {
     } else if (call.argument_count > c->max_arguments) {
         code = cli_usage(&call, "one argument too many: '%.80s'", argv[c->max_arguments]);
     } else {
-        code = c->run(&call);
+        code = run_isolated(c, &call);
     }
     cli_values_free(&c->table, values);
     free(values);

@@ -10,7 +10,7 @@
 typedef struct values {
     cli_list data;
     const char *out, *tokenizer, *config, *init, *val, *dtype, *lang_weight, *loss, *teacher;
-    const char *vision, *text, *resnet_layers, *sound, *spectrogram, *cnn_layers;
+    const char *vision, *text, *resnet_layers, *sound, *spectrogram, *cnn_layers, *sound_init;
     int64_t resnet_width, image_px, patch_px, vision_width, vision_layers, vision_heads, text_width,
         text_layers, text_heads, embed, context, mels, cnn_width;
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
@@ -18,7 +18,8 @@ typedef struct values {
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
         patch_drop_until, checkpoint_activations;
-    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_mask;
+    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db,
+        sound_mask;
     bool lock_image, lock_text, no_flip, squash, resume, bf16;
 } values;
 
@@ -95,9 +96,11 @@ static void fill_sound_options(const values *v, sns_train_options *o) {
     if (v->sound) o->sound_tower = !strcmp(v->sound, "cnn") ? SNS_SOUND_CNN : SNS_SOUND_VIT;
     if (!strcmp(v->spectrogram, "kaldi")) o->spectrogram = SNS_SPECTROGRAM_KALDI;
     o->mels = (size_t)v->mels, o->window_seconds = v->window_seconds;
+    o->sound_init_dir = v->sound_init;
     o->cnn_width = (size_t)v->cnn_width, o->cnn_layers = v->cnn_layers;
     o->sound_speed = v->sound_speed, o->sound_gain_db = v->sound_gain_db;
     o->sound_noise = v->sound_noise, o->sound_mask = v->sound_mask;
+    o->sound_filter_db = v->sound_filter_db;
 }
 
 static void fill_options(const values *v, screen *s, sns_train_options *o) {
@@ -135,6 +138,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->crop_scale = v->crop_scale, o->crop_aspect = v->crop_aspect;
     o->grayscale = v->grayscale, o->jitter = v->jitter;
     o->no_flip = v->no_flip, o->squash = v->squash, o->resume = v->resume, o->bf16 = v->bf16;
+    o->isolation = cli_isolation();
     o->progress = show, o->warn = warn, o->user = s, o->cancel = &stop_wanted;
 }
 
@@ -310,12 +314,18 @@ static const cli_option options[] = {
      AT(grayscale), 0, 1, NULL},
     {0, "jitter", CLI_FLOAT, "X", "0.1", "change of brightness, contrast and saturation",
      AT(jitter), 0, 0.9, NULL},
+    {0, "sound-init", CLI_STRING, "DIR", NULL,
+     "where --init sees: start from the audio tower of this model, of the same sizes",
+     AT(sound_init), 0, 0, NULL},
     {0, "sound-speed", CLI_FLOAT, "X", "0.1", "sounds are played at 1 +- X times their speed",
      AT(sound_speed), 0, 0.5, NULL},
     {0, "sound-gain", CLI_FLOAT, "DB", "6", "and louder or softer by up to so much",
      AT(sound_gain_db), 0, 60, NULL},
     {0, "sound-noise", CLI_FLOAT, "X", "0.3", "share of the sounds that get white noise",
      AT(sound_noise), 0, 1, NULL},
+    {0, "sound-filter", CLI_FLOAT, "DB", "6",
+     "their bands louder or softer by up to so much, as by another microphone",
+     AT(sound_filter_db), 0, 60, NULL},
     {0, "sound-mask", CLI_FLOAT, "X", "0.15",
      "largest share of a spectrogram's frames, and of its bands, that is hidden", AT(sound_mask), 0,
      0.9, NULL},
@@ -380,5 +390,6 @@ const cli_command cli_train = {
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = 0,
+    .decodes = true,
     .run = run,
 };

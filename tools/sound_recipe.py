@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Write manifests of spoken words with their texts: what a model that hears learns from and is measured with.
 
-    sound_recipe.py OUT [--digits recordings.tar.gz] [--speech N] [--languages en,fr] [--seed N]
+    sound_recipe.py OUT [--digits recordings.tar.gz] [--speech N] [--languages en,fr] [--speech-languages en] [--seed N]
 
-  train.jsonl          {"audio", "captions": {"en": [...], "fr": [...]}, "concept", "lang"}
+  train.jsonl          {"audio", "captions": {"en": [...], "fr": [...]}, "concept", "lang", "source"}
   concepts.jsonl       Tux Paint's recordings of concepts that no line of train.jsonl names; their speakers are known
   speakers.jsonl       KTuberling's recordings: speakers that were never learned from, words that synthetic voices said
   spoken.jsonl         of concepts.jsonl: each recording beside the picture that it speaks of; all stamps are candidates
@@ -19,6 +19,7 @@ A concept is an English sentence; a tenth of them are held out, by hash, in ever
 """
 import argparse
 import collections
+import concurrent.futures
 import glob
 import hashlib
 import json
@@ -40,7 +41,10 @@ HELD_OUT = 0.1
 THEMES = ("robot_workshop_", "butterflies_", "pizzeria_", "egypt_", "moon_", "xmas_", "tv_")
 WORDS = {"palmtree": "palm tree", "fallingstar": "falling star", "fireengine": "fire engine", "sphynx": "sphinx",
          "brocolli": "broccoli", "ufo": "flying saucer", "spectacles": "glasses"}
-VARIANTS = ["", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5"]
+# Variants that no one would take for a speaker.
+UNLIKE = {"Demonic", "robosoft", "robosoft2", "robosoft3", "robosoft4", "robosoft5", "robosoft6", "robosoft7", "robosoft8",
+          "anikaRobot", "UniRobot", "fast_test", "whisper", "whisperf", "croak", "Storm", "norbert", "Tweaky"}
+WORD_SHARE = 8  # readings of a digit or of a word of KTuberling's for each of a sentence
 ENGLISH = ["en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-029"]
 LICENCES = {
     "Tux Paint": "GPL-2 (Debian package tuxpaint-stamps-default); recordings by the project's translators",
@@ -75,7 +79,7 @@ def tux_paint(root):
             lang = language(code)
             if lang not in captions:
                 continue
-            yield {"audio": path, "image": picture, "lang": lang, "concept": concept_of(captions["en"][0]),
+            yield {"audio": path, "image": picture, "lang": lang, "source": "Tux Paint", "concept": concept_of(captions["en"][0]),
                    "captions": {k: captions[k] for k in sorted({lang, "en"})}}
 
 
@@ -105,7 +109,7 @@ def klettres(root):
         for sound in tree.iter("sound"):
             path, name = os.path.join(root, sound.get("file") or ""), (sound.get("name") or "").lower()
             if name and os.path.isfile(path):
-                yield {"audio": path, "lang": lang, "concept": f"{lang}:{name}", "captions": {lang: [name]}}
+                yield {"audio": path, "lang": lang, "source": "KLettres", "concept": f"{lang}:{name}", "captions": {lang: [name]}}
 
 
 def digits(archive, out):
@@ -120,22 +124,37 @@ def digits(archive, out):
         digit, speaker, _ = os.path.basename(name).split("_")
         word = DIGITS[int(digit)]
         yield speaker in TEST_SPEAKERS, {"audio": os.path.join(os.path.abspath(folder), name), "lang": "en", "label": word,
+                                         "source": "Free Spoken Digit Dataset",
                                          "concept": f"digit {word}", "captions": {"en": [word, f"the number {word}", digit]}}
 
 
 # ---- synthetic speech ----
 
-def voices():
-    """Languages that espeak-ng speaks."""
-    table = subprocess.run(["espeak-ng", "--voices"], capture_output=True, text=True, check=True).stdout
-    return {line.split()[1] for line in table.splitlines()[1:]}
+def voices(what=""):
+    """Rows of espeak-ng's table of languages, or of variants of voices."""
+    table = subprocess.run(["espeak-ng", "--voices" + what], capture_output=True, text=True, check=True).stdout
+    return [line.split() for line in table.splitlines()[1:]]
 
 
-def speak(text, lang, folder, r):
-    """The recording of a text by a voice that r draws, made unless it is there; None: the voice can't."""
-    voice = (r.choice(ENGLISH) if lang == "en" else lang) + r.choice(VARIANTS)
-    command = ["espeak-ng", "-v", voice, "-s", str(r.randint(110, 210)), "-p", str(r.randint(15, 85)), "-a",
-               str(r.randint(60, 150))]
+def languages():
+    return {row[1] for row in voices()}
+
+
+def variants():
+    """Ways to change every voice: other throats, about a hundred of them."""
+    names = {os.path.basename(row[4]) for row in voices("=variant") if len(row) > 4}
+    return [""] + sorted("+" + name for name in names - UNLIKE)
+
+
+def reading(lang, ways, r):
+    """The command of a voice that r draws."""
+    voice = (r.choice(ENGLISH) if lang == "en" else lang) + r.choice(ways)
+    return ["espeak-ng", "-v", voice, "-s", str(r.randint(100, 230)), "-p", str(r.randint(5, 95)), "-a",
+            str(r.randint(60, 150))]
+
+
+def speak(command, text, folder):
+    """The recording of a text, made unless it is there; None: the voice can't."""
     path = os.path.join(folder, hashlib.sha256("|".join(command + [text]).encode()).hexdigest()[:20] + ".wav")
     if not os.path.exists(path):
         part = path + ".part"
@@ -146,17 +165,22 @@ def speak(text, lang, folder, r):
     return path
 
 
-def synthetic(lines, count, out, seed, wanted):
-    """`count` readings of the lines' texts, all concepts alike, half of them English."""
-    spoken, r = voices(), random.Random(seed)
-    texts = collections.defaultdict(set)
+def texts_of(lines, wanted):
+    """What there is to read of each concept: {concept: {(language, text)}}."""
+    spoken, texts = languages(), collections.defaultdict(set)
     for line in lines:
         for lang, sentences in line["captions"].items():
             if (lang.lower() in spoken or lang == "en") and (not wanted or lang in wanted):
                 texts[line["concept"]].update((lang.lower(), s) for s in sentences)
+    return texts
+
+
+def synthetic(lines, words, count, out, seed, wanted):
+    """`count` readings of the lines' texts, half of them English; a concept in `words` has WORD_SHARE times as many."""
+    texts, ways, r, asked = texts_of(lines, wanted), variants(), random.Random(seed), []
     folder = os.path.join(os.path.abspath(out), "speech")
     os.makedirs(folder, exist_ok=True)
-    concepts = sorted(texts)
+    concepts = [c for c in sorted(texts) for _ in range(WORD_SHARE if c in words else 1)]
     for i in range(count if concepts else 0):
         if i % len(concepts) == 0:
             r.shuffle(concepts)
@@ -164,12 +188,15 @@ def synthetic(lines, count, out, seed, wanted):
         all_of_it = sorted(texts[concept])
         english = [t for t in all_of_it if t[0] == "en"]
         lang, text = r.choice(english if english and r.random() < 0.5 else all_of_it)
-        path = speak(text, lang, folder, r)
-        if path:
-            captions = {lang: [text]}
-            if english:
-                captions.setdefault("en", [t for _, t in english])
-            yield {"audio": path, "lang": lang, "concept": concept, "captions": captions}
+        captions = {lang: [text]}
+        if english:
+            captions.setdefault("en", [t for _, t in english])
+        asked.append((reading(lang, ways, r), text, {"lang": lang, "source": "espeak-ng", "concept": concept,
+                                                            "captions": captions}))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, (_, _, line) in zip(pool.map(lambda a: speak(a[0], a[1], folder), asked), asked):
+            if path:
+                yield {"audio": path, **line}
 
 
 # ---- the whole ----
@@ -196,10 +223,12 @@ def main():
     parser.add_argument("--digits", help="the Free Spoken Digit Dataset's recordings, as .tar.gz")
     parser.add_argument("--speech", type=int, default=6000, help="lines of synthetic speech; 0: none")
     parser.add_argument("--languages", help="only recordings in these, with commas between them; otherwise all")
+    parser.add_argument("--speech-languages", help="the same for synthetic speech; otherwise as --languages")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     used, train, wanted = [], [], args.languages and args.languages.split(",")
+    read = args.speech_languages.split(",") if args.speech_languages else wanted
 
     def chosen(lines):
         return [x for x in lines if not wanted or x["lang"] in wanted]
@@ -230,7 +259,8 @@ def main():
     if args.speech and shutil.which("espeak-ng"):
         used.append("espeak-ng")
         texts = [x for x in train + others + every_stamp if x["concept"] not in held]
-        train += list(synthetic(texts, args.speech, args.out, args.seed, wanted))
+        words = {x["concept"] for x in others} | {f"digit {word}" for word in DIGITS}
+        train += list(synthetic(texts, words, args.speech, args.out, args.seed, read))
     elif args.speech:
         print("espeak-ng: not installed; left out", file=sys.stderr)
     if not train:

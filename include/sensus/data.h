@@ -6,6 +6,7 @@
  * a folder has its captions in X.json or X.txt beside it, or is named by its file or folder. */
 #ifndef SENSUS_DATA_H
 #define SENSUS_DATA_H
+#include <sensus/isolation.h>
 #include <sensus/status.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ typedef struct sns_data_options {
     size_t source_count;
     sns_data_naming naming;
     int mix; /* nonzero: manifests' and folders' samples in an order like random, always the same */
+    const sns_isolation *isolation; /* where recordings are decoded; NULL: in this process */
     /* Called now and then, total 0: unknown; nonzero stops with SNS_CANCELLED. */
     int (*progress)(void *user, size_t done, size_t total);
     void (*warn)(void *user, const char *message); /* a line for each sample that is left out */

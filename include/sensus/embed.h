@@ -2,6 +2,7 @@
  * and encoding side by side. */
 #ifndef SENSUS_EMBED_H
 #define SENSUS_EMBED_H
+#include <sensus/isolation.h>
 #include <sensus/model.h>
 
 typedef struct sns_embed_options {
@@ -12,6 +13,8 @@ typedef struct sns_embed_options {
     const int *cancel; /* NULL, or a flag: soon after it becomes nonzero (set by any thread or a
                           signal handler) the call ends with SNS_CANCELLED */
     int keep_bytes;    /* nonzero: results of a stream have the picture as it is stored */
+    const sns_isolation *isolation; /* where recordings are decoded (isolation.h); NULL: in this
+                                       process */
 } sns_embed_options;
 
 /* What became of one file; valid during the callback only. */

@@ -6,6 +6,7 @@
  * having asked these queries and not others. */
 #ifndef SENSUS_EVAL_H
 #define SENSUS_EVAL_H
+#include <sensus/isolation.h>
 #include <sensus/model.h>
 #include <sensus/status.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ typedef struct sns_eval_options {
     size_t threads, batch;  /* embed.h */
     int exact;              /* embed.h */
     const int *cancel;      /* embed.h; may be NULL */
+    const sns_isolation *isolation; /* embed.h; may be NULL */
     /* One line for each picture or line of the manifest that is left out; NULL ok. */
     void (*warn)(void *user, const char *message);
     /* Pictures encoded so far; NULL ok. */

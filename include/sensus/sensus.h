@@ -40,6 +40,7 @@
 #include <sensus/eval.h>
 #include <sensus/ground.h>
 #include <sensus/image.h>
+#include <sensus/isolation.h>
 #include <sensus/model.h>
 #include <sensus/pictures.h>
 #include <sensus/probe.h>

@@ -1,6 +1,7 @@
 /* sound.h - reading recordings, songs and the sound of films, by FFmpeg. */
 #ifndef SENSUS_SOUND_H
 #define SENSUS_SOUND_H
+#include <sensus/isolation.h>
 #include <sensus/status.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,11 +15,15 @@ typedef struct sns_sound {
 } sns_sound;
 
 typedef struct sns_sound_options {
-    size_t rate_hz;     /* resample to this rate, 1000 to 192000; 0: 16000 */
-    double max_seconds; /* refuse longer sound; 0: 3600 */
-    int cut;            /* nonzero: what is longer is cut there instead */
-    const int *cancel;  /* NULL, or a flag: soon after it becomes nonzero the call ends with
-                           SNS_CANCELLED */
+    size_t rate_hz;        /* resample to this rate, 1000 to 192000; 0: 16000 */
+    double max_seconds;    /* refuse longer sound; 0: 3600 */
+    int cut;               /* nonzero: what is longer is cut there instead */
+    double budget_seconds; /* that all of it may take to read; 0: 600. Opening it, and each of its
+                              frames, may take 30 at most */
+    const int *cancel;     /* NULL, or a flag: soon after it becomes nonzero the call ends with
+                              SNS_CANCELLED */
+    const sns_isolation *isolation; /* decode in a process of its own; NULL: in this one */
+    size_t max_memory;              /* bytes that such a process may take; 0: 4 GiB */
 } sns_sound_options;
 
 /* Read a file's sound (of a film: its best track), all channels mixed into one, at one rate.
@@ -27,7 +32,8 @@ typedef struct sns_sound_options {
  * Errors: SNS_MISSING (no such file, or no sound in it), SNS_IO, SNS_FORMAT (no recording that is
  * known; nothing of it can be decoded; samples that are no numbers), SNS_UNSUPPORTED (no decoder;
  * channels that can't be mixed), SNS_LIMIT (longer than max_seconds; takes too long), SNS_ARG,
- * SNS_CANCELLED, SNS_NOMEM. Threads: any. */
+ * SNS_CANCELLED, SNS_NOMEM. In a process of its own also: SNS_FORMAT (its decoder crashed),
+ * SNS_LIMIT (it hung, or took more than max_memory), SNS_IO (no process). Threads: any. */
 SNS_API sns_status sns_sound_load(const char *path, const sns_sound_options *options,
                                   sns_sound *out, sns_error *err);
 /* The same from memory; name is only used in messages. */
@@ -36,7 +42,7 @@ SNS_API sns_status sns_sound_decode(const void *bytes, size_t size, const char *
                                     sns_error *err);
 SNS_API void sns_sound_free(sns_sound *sound);
 
-/* The same a part at a time, for sound that is too long to be held. */
+/* The same a part at a time, in this process, for sound that is too long to be held. */
 typedef struct sns_sound_stream sns_sound_stream; /* one thread at a time */
 /* Open as sns_sound_load does. The parts, one after the other, are the samples that it gives.
  *   *out  close with sns_sound_stream_close */

@@ -9,6 +9,7 @@
  *   log.jsonl, curve.svg         one line a step or so, and its picture */
 #ifndef SENSUS_TRAIN_H
 #define SENSUS_TRAIN_H
+#include <sensus/isolation.h>
 #include <sensus/status.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,8 @@ typedef struct sns_train_options {
     double window_seconds;       /* what the tower hears at once; 1.92 */
     size_t cnn_width;            /* channels of the CNN's first stage; 24 */
     const char *cnn_layers;      /* residual blocks of its one to four stages; "1,1,1,1" */
+    const char *sound_init_dir;  /* with an init_dir that sees: start from this model's audio tower,
+                                    whose sizes are those above; NULL: random */
 
     sns_loss loss; /* softmax */
     double margin; /* of the hinge and order losses, above 0 and at most 2; 0.2 */
@@ -138,20 +141,22 @@ typedef struct sns_train_options {
     double sound_speed;      /* sounds are played at 1 +- this; 0.1 */
     double sound_gain_db;    /* louder or softer by up to this; 6 */
     double sound_noise;      /* share of them that get white noise; 0.3 */
+    double sound_filter_db;  /* their bands are louder or softer by up to this; 6 */
     double sound_mask;       /* largest share of frames, and of bands, that is hidden; 0.15 */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
                    instead of the centre square; so it will be at inference too */
-    const char *lang_weight; /* "en=0.4,de=0.1"; "en=0.4" */
-    uint64_t seed;           /* 1 */
-    size_t threads;          /* 0: as OpenMP decides */
-    size_t loader_threads;   /* 1 */
-    size_t cache_mb;         /* of decoded pictures; 4096 */
-    size_t cache_px;         /* their side; 0: 1.25 * image_px */
-    size_t save_every;       /* steps; 0: by time only */
-    double save_minutes;     /* 10; 0: by steps only */
-    size_t log_every;        /* steps; 10 */
-    int resume;              /* go on from out_dir's newest checkpoint */
-    const char *dtype;       /* of model/: "F16" or "F32"; "F16" */
+    const char *lang_weight;        /* "en=0.4,de=0.1"; "en=0.4" */
+    uint64_t seed;                  /* 1 */
+    size_t threads;                 /* 0: as OpenMP decides */
+    size_t loader_threads;          /* 1 */
+    size_t cache_mb;                /* of decoded pictures; 4096 */
+    size_t cache_px;                /* their side; 0: 1.25 * image_px */
+    size_t save_every;              /* steps; 0: by time only */
+    double save_minutes;            /* 10; 0: by steps only */
+    size_t log_every;               /* steps; 10 */
+    const sns_isolation *isolation; /* where sounds are decoded (isolation.h); NULL: here */
+    int resume;                     /* go on from out_dir's newest checkpoint */
+    const char *dtype;              /* of model/: "F16" or "F32"; "F16" */
 
     /* Called between steps by the training thread; nonzero stops as `cancel` does. */
     int (*progress)(void *user, const sns_train_progress *p);

@@ -7,6 +7,7 @@
 #ifndef SENSUS_VIDEO_H
 #define SENSUS_VIDEO_H
 #include <sensus/image.h>
+#include <sensus/isolation.h>
 #include <sensus/sound.h>
 #include <sensus/status.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ typedef struct sns_video_options {
     double max_seconds;    /* the film ends here; 0: after 24 hours */
     double budget_seconds; /* that opening, a seek or one frame may take; 0: 30 */
     size_t threads;        /* that decode; 0: one */
+    size_t max_memory;     /* bytes that a process of its own (below) may take; 0: 4 GiB */
     const int *cancel;     /* NULL, or a flag: when it becomes nonzero, calls end with
                               SNS_CANCELLED */
 } sns_video_options;
@@ -119,20 +121,13 @@ SNS_API sns_status sns_shots_new(sns_video *video, const sns_sample_options *opt
 SNS_API sns_status sns_shots_next(sns_shots *shots, sns_sample *out, sns_error *err);
 SNS_API void sns_shots_free(sns_shots *shots); /* NULL ok */
 
-/* ---- decoding in a process of its own ---- */
+/* ---- decoding in a process of its own (isolation.h) ---- */
 
-typedef struct sns_isolation
-    sns_isolation;                    /* a process that starts others; any thread may ask it */
 typedef struct sns_worker sns_worker; /* a process that decodes one film; one thread */
 
-/* Start the process that will start those that decode. Call it before this process has other
- * threads (OpenMP's, those of a model): it forks. Errors: SNS_IO, SNS_NOMEM. */
-SNS_API sns_status sns_isolation_new(sns_isolation **out, sns_error *err);
-SNS_API void sns_isolation_free(sns_isolation *isolation); /* NULL ok; after its workers */
-
-/* sns_video_open and sns_shots_new in a process of its own: a decoder that crashes, hangs (more
- * than twice the budget without a frame) or takes more than 4 GiB is SNS_FORMAT, of this film
- * alone. */
+/* sns_video_open and sns_shots_new in a process of its own: a decoder that crashes is SNS_FORMAT,
+ * one that hangs (more than twice the budget without a frame) or takes more than max_memory is
+ * SNS_LIMIT, of this film alone. */
 SNS_API sns_status sns_worker_open(const sns_isolation *isolation, const char *path,
                                    const sns_video_options *video,
                                    const sns_sample_options *sampling, sns_worker **out,

@@ -4,6 +4,7 @@
 #include "base/parts.h"
 #include "base/strbuf.h"
 #include "kernel/gemm.h"
+#include "media/av_calls.h"
 #include "media/image_vips.h"
 #include <jansson.h>
 #include <omp.h>
@@ -32,6 +33,7 @@ sns_status sns_version_describe(char **text, sns_error *err) {
     else
         sns_strbuf_printf(&b, "pictures   libvips %d.%d.%d\n", sns_vips.version(0),
                           sns_vips.version(1), sns_vips.version(2));
+    sns_strbuf_printf(&b, "films      FFmpeg %s; sounds too\n", sns_av_version());
     sns_strbuf_printf(&b, "catalog    SQLite %s\n", sqlite3_libversion());
     sns_strbuf_printf(&b, "text       utf8proc %s, PCRE2 %s, jansson %s\n", utf8proc_version(),
                       pcre, jansson_version_str());

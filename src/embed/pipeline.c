@@ -59,6 +59,7 @@ struct pipeline {
     size_t batch, ring;
     sns_image_options image;
     const int *cancel;
+    const sns_isolation *isolation;
     bool keep_bytes;
     part *parts; /* [ring] */
     worker workers[SNS_PIPELINE_THREADS];
@@ -117,7 +118,9 @@ static void drop_bytes(picture *s) {
 
 static sns_status prepare_sound(const pipeline *p, picture *s) {
     const sns_embed_item *it = &s->item;
-    const sns_sound_options o = {.rate_hz = p->encoder->sound_rate_hz, .cancel = p->cancel};
+    const sns_sound_options o = {.rate_hz = p->encoder->sound_rate_hz,
+                                 .cancel = p->cancel,
+                                 .isolation = p->isolation};
     return it->bytes ? sns_sound_decode(it->bytes, it->size, it->name, &o, &s->sound, &s->error)
                      : sns_sound_load(it->name, &o, &s->sound, &s->error);
 }
@@ -432,6 +435,7 @@ sns_status sns_pipeline_stream(const sns_encoder *encoder, const sns_embed_sourc
                     .batch = batch,
                     .ring = (threads + batch - 1) / batch + 2,
                     .cancel = o->cancel,
+                    .isolation = o->isolation,
                     .keep_bytes = o->keep_bytes,
                     .taking = PTHREAD_MUTEX_INITIALIZER,
                     .lock = PTHREAD_MUTEX_INITIALIZER,

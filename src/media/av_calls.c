@@ -2,6 +2,7 @@
 #include "media/av_calls.h"
 #include "base/error.h"
 #include <dlfcn.h>
+#include <libavutil/ffversion.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,4 +36,8 @@ sns_status sns_av_start(sns_error *err) {
     pthread_once(&start_once, start);
     return *reason ? sns_fail(err, SNS_MISSING, "films and recordings need FFmpeg: %s", reason)
                    : SNS_OK;
+}
+
+const char *sns_av_version(void) {
+    return FFMPEG_VERSION;
 }

@@ -114,4 +114,6 @@ extern sns_av_table sns_av;
 /* Load the libraries once for the process (any thread); before anything else is called. Errors:
  * SNS_MISSING (they are not installed, or not those that this was built with). */
 sns_status sns_av_start(sns_error *err);
+/* The version that this was built with, for people; loads nothing. */
+const char *sns_av_version(void);
 #endif

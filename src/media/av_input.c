@@ -267,6 +267,7 @@ sns_status sns_av_next(sns_av_input *in, AVFrame **frame, sns_error *err) {
         return SNS_OK;
     }
     if (in->ended) return SNS_OK;
+    if (in->on_frame) in->on_frame(in->user);
     start_clock(in);
     sns_av.av_frame_unref(in->frame);
     while (failures < MAX_FAILURES) {

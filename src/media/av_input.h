@@ -23,6 +23,8 @@ typedef struct sns_av_input {
     AVStream *stream; /* the one that is read; all others are dropped by the demuxer */
     AVCodecContext *decoder;
     size_t damaged; /* packets that could not be read or decoded, so far; they are passed over */
+    void (*on_frame)(void *user); /* NULL, or called before each frame is decoded */
+    void *user;
 
     /* av_input.c's own: */
     sns_av_source source;

@@ -1,4 +1,4 @@
-/* sound.c - any recording to mono samples at one rate.
+/* sound.c - any recording to mono samples at one rate, here or in a process of its own.
  *
  *     bytes -> av_input (container, decoder, limits) -> swresample (mix, resample) -> f32 [count]
  *
@@ -8,9 +8,10 @@
 #include "base/strbuf.h"
 #include "media/av_input.h"
 #include "media/av_calls.h"
+#include "media/isolation.h"
+#include "media/sound_read.h"
 #include <libavutil/channel_layout.h>
 #include <math.h>
-#include <sensus/sound.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ enum {
     MAX_CHANNELS = 64,
     TAIL = 4096 /* samples asked for at a time when the resampler is emptied */
 };
-static const double default_max_seconds = 3600;
+static const double default_max_seconds = 3600, default_budget = 600, step_budget = 30;
 
 typedef struct reading {
     const char *name;
@@ -30,6 +31,7 @@ typedef struct reading {
     size_t rate_hz, capacity, most; /* most: samples that are allowed, or kept */
     size_t before;                  /* samples that were handed out and are gone */
     bool cut, full;
+    double budget, deadline; /* seconds that all of it may take, and when they are over */
     SwrContext *swr;
     int in_rate, in_format; /* what swr was made for */
     AVChannelLayout in_layout;
@@ -156,7 +158,9 @@ static sns_status open_stream(sns_sound_stream *s, const void *bytes, size_t siz
     if (rate < MIN_RATE_HZ || rate > MAX_RATE_HZ || !(seconds <= 1e6))
         return sns_fail(err, SNS_ARG, "%s: sound at %zu Hz of up to %g seconds can't be asked for",
                         name, rate, seconds);
-    const sns_av_options av = {.cancel = o->cancel};
+    double budget = o->budget_seconds > 0 ? o->budget_seconds : default_budget;
+    const sns_av_options av = {.cancel = o->cancel,
+                               .budget_seconds = budget < step_budget ? budget : step_budget};
     size_t most = (size_t)(seconds * (double)rate);
     s->part.rate_hz = rate;
     s->start = NAN;
@@ -165,7 +169,8 @@ static sns_status open_stream(sns_sound_stream *s, const void *bytes, size_t siz
                      .out = &s->part,
                      .rate_hz = rate,
                      .most = most ? most : 1,
-                     .cut = o->cut != 0};
+                     .cut = o->cut != 0,
+                     .deadline = INFINITY};
     return bytes ? sns_av_open_memory(bytes, size, name, AVMEDIA_TYPE_AUDIO, &av, &s->in, err)
                  : sns_av_open(name, AVMEDIA_TYPE_AUDIO, &av, &s->in, err);
 }
@@ -220,6 +225,9 @@ sns_status sns_sound_stream_next(sns_sound_stream *s, size_t least, const sns_so
         if (f && isnan(s->start)) s->start = sns_av_frame_seconds(s->in, f);
         status = f ? take(r, f, err) : drain(r, err);
         s->ended = !f || r->full;
+        if (!status && sns_av_clock() > r->deadline)
+            status = sns_fail(err, SNS_LIMIT, "%s: reading it takes more than %.3g seconds",
+                              r->name, r->budget);
     }
     s->part.damaged = s->in->damaged;
     if (status) return status;
@@ -230,15 +238,26 @@ sns_status sns_sound_stream_next(sns_sound_stream *s, size_t least, const sns_so
     return tidy(r, err);
 }
 
+void sns_sound_stream_watch(sns_sound_stream *s, void (*on_frame)(void *user), void *user) {
+    s->in->on_frame = on_frame;
+    s->in->user = user;
+}
+
 /* ---- all of it ---- */
 
-static sns_status read_sound(const void *bytes, size_t size, const char *name,
-                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
+sns_status sns_sound_read(const void *bytes, size_t size, const char *name,
+                          const sns_sound_options *o, void (*on_frame)(void *user), void *user,
+                          sns_sound *out, sns_error *err) {
     sns_sound_stream *stream;
     const sns_sound *all;
+    double budget = o->budget_seconds > 0 ? o->budget_seconds : default_budget;
+    double deadline = sns_av_clock() + budget;
     *out = (sns_sound){0};
-    sns_status s = new_stream(bytes, size, name, options, &stream, err);
+    sns_status s = new_stream(bytes, size, name, o, &stream, err);
     if (s) return s;
+    stream->r.budget = budget;
+    stream->r.deadline = deadline;
+    sns_sound_stream_watch(stream, on_frame, user);
     if (!(s = sns_sound_stream_next(stream, SIZE_MAX, &all, err))) {
         *out = *all;
         stream->part = (sns_sound){0};
@@ -247,6 +266,49 @@ static sns_status read_sound(const void *bytes, size_t size, const char *name,
     }
     sns_sound_stream_close(stream);
     return s;
+}
+
+/* What a worker says, checked as if it came from the file. */
+static sns_status receive_sound(sns_line *line, const sns_sound_options *o, sns_sound *out,
+                                sns_error *err) {
+    sns_answer a;
+    double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+    size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
+    sns_status s = sns_line_answer(line, &a, err);
+    if (s) return s;
+    if (a.kind != SNS_ANSWER_SOUND || !a.count || (double)a.count > seconds * (double)rate + 1)
+        return sns_line_gone(line, err);
+    *out = (sns_sound){malloc(a.count * sizeof(float)), a.count, rate, a.damaged};
+    s = out->samples ? sns_line_receive(line, out->samples, a.count * sizeof(float), err)
+                     : sns_fail(err, SNS_NOMEM, "%s: no memory for its sound", line->name);
+    for (size_t i = 0; i < a.count && !s; i++)
+        if (!(fabsf(out->samples[i]) <= 1)) s = sns_line_gone(line, err);
+    return s;
+}
+
+static sns_status read_elsewhere(const void *bytes, size_t size, const char *name,
+                                 const sns_sound_options *o, sns_sound *out, sns_error *err) {
+    sns_work work = {
+        .kind = SNS_WORK_SOUND, .sound = *o, .bytes_size = size, .in_memory = bytes != NULL};
+    sns_line line = {.name = name, .cancel = o->cancel};
+    sns_status s;
+    do {
+        *out = (sns_sound){0};
+        s = sns_line_open(o->isolation, &work, bytes, &line, err);
+        if (!s) s = receive_sound(&line, o, out, err);
+        bool answered = !line.gone && s != SNS_CANCELLED && s != SNS_LIMIT && s != SNS_NOMEM;
+        sns_line_close(o->isolation, &line, answered);
+        if (s) sns_sound_free(out);
+    } while (line.gone && line.used); /* perhaps an earlier recording's fault */
+    return s;
+}
+
+static sns_status read_sound(const void *bytes, size_t size, const char *name,
+                             const sns_sound_options *options, sns_sound *out, sns_error *err) {
+    static const sns_sound_options defaults = {0};
+    const sns_sound_options *o = options ? options : &defaults;
+    return o->isolation ? read_elsewhere(bytes, size, name, o, out, err)
+                        : sns_sound_read(bytes, size, name, o, NULL, NULL, out, err);
 }
 
 sns_status sns_sound_load(const char *path, const sns_sound_options *options, sns_sound *out,

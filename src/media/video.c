@@ -103,7 +103,6 @@ static double time_of(const sns_video *v, const AVFrame *frame) {
 
 sns_status sns_video_pull(sns_video *v, AVFrame **frame, double *seconds, sns_error *err) {
     for (;;) {
-        if (v->on_frame) v->on_frame(v->user);
         sns_status s = sns_av_next(v->in, frame, err);
         if (s || !*frame) return s;
         AVFrame *f = *frame;

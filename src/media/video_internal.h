@@ -12,11 +12,9 @@ struct sns_video {
     sns_turn turn;
     size_t target_px, max_pixels;
     double max_seconds;
-    double last;                  /* time of the frame before; below zero: none */
-    double skip_to;               /* frames before are not wanted */
-    size_t passed;                /* frames passed over as damaged or out of order */
-    void (*on_frame)(void *user); /* called before each frame is decoded; NULL ok */
-    void *user;
+    double last;    /* time of the frame before; below zero: none */
+    double skip_to; /* frames before are not wanted */
+    size_t passed;  /* frames passed over as damaged or out of order */
 };
 
 /* The next frame as decoded, *frame borrowed until the next call, NULL at the end. */

@@ -1,10 +1,15 @@
-/* log_mel.c - log-mel spectrograms of two conventions, by three matrix products a block of frames.
+/* log_mel.c - log-mel spectrograms of two conventions, by small matrix products a block of frames.
  *
- * With N = window, bins k = 0 ... n_fft / 2, frames x_f [N] every `hop` samples:
- *     X_f[k] = sum_n w[n] x_f[n] exp(-2 pi i k n / n_fft)        the window w is in the matrix
+ * With N = n_fft, bins k = 0 ... H = N / 2, frames x_f every `hop` samples, times a window w and
+ * followed by zeros up to N:
+ *     X_f[k] = sum_n w[n] x_f[n] exp(-2 pi i k n / N)
  *     mel_f  = W (|X_f|^2)                                       W [M, bins]
- * The transform is a product with a matrix of cosines and sines: any n_fft, one order of sums, and
- * at these sizes (400 x 402) as fast as what surrounds it.
+ * The transform is products with matrices of cosines and sines: any N, one order of sums, at the
+ * speed of a matrix product. Symmetry leaves a quarter of them. The sound is real and cosines are
+ * even, so samples n and N - n meet in e = y[n] + y[N-n] for the cosines and o = y[n] - y[N-n] for
+ * the sines. And for an even N, cos(2 pi (H-k) n / N) is (-1)^n cos(2 pi k n / N), and the sine
+ * likewise with the opposite sign: with A, B the cosine sums over even and odd n, C, D the sine sums,
+ *     |X[k]|^2 = (A + B)^2 + (C + D)^2        |X[H-k]|^2 = (A - B)^2 + (C - D)^2
  *
  * WHISPER (Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision"):
  *   frames are centred on 0, hop, 2 hop, ... of the sound mirrored at its ends, F = n / hop; w is a
@@ -23,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The transform's matrix has MAX_FFT^2 floats at most: 64 MiB. */
+/* The transform's matrices have MAX_FFT^2 / 4 floats at most, of an odd size MAX_FFT^2 / 2. */
 enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 128 };
 static const double KALDI_LOW_HZ = 20, PREEMPHASIS = 0.97;
 static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
@@ -31,7 +36,10 @@ static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
 struct sns_log_mel {
     sns_log_mel_config c;
     size_t bins;
-    float *basis;   /* [window, 2 bins]: cosines, then sines, times the window */
+    size_t parts;   /* 2: even and odd samples apart; 1: n_fft is odd */
+    size_t R, K;    /* samples and bins of a part, filled up to what products are fast with */
+    float *window;  /* [window] */
+    float *basis;   /* [parts, 2, R, K]: cosines, sines; 0 where it is filled up */
     float *filters; /* [M, bins] */
 };
 
@@ -86,18 +94,30 @@ size_t sns_log_mel_samples(const sns_log_mel_config *c, size_t frames) {
 
 /* ---- tables ---- */
 
-static void fill_basis(sns_log_mel *m) {
+static void fill_window(sns_log_mel *m) {
     const sns_log_mel_config *c = &m->c;
     size_t around = c->kind == SNS_LOG_MEL_WHISPER ? c->window : c->window - 1;
-    for (size_t n = 0; n < c->window; n++) {
-        double w = 0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around);
-        float *row = m->basis + n * 2 * m->bins;
-        for (size_t k = 0; k < m->bins; k++) {
-            double angle = 2 * M_PI * (double)(k * n % c->n_fft) / (double)c->n_fft;
-            row[k] = (float)(w * cos(angle));
-            row[m->bins + k] = (float)(w * sin(angle));
+    for (size_t n = 0; n < c->window; n++)
+        m->window[n] = (float)(0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around));
+}
+
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* Row i of part r is sample n = parts i + r. */
+static void fill_basis(sns_log_mel *m) {
+    size_t N = m->c.n_fft, R = m->R, K = m->K;
+    for (size_t r = 0; r < m->parts; r++)
+        for (size_t i = 0; i < R; i++) {
+            size_t n = m->parts * i + r;
+            float *cosines = m->basis + (2 * r * R + i) * K, *sines = cosines + R * K;
+            for (size_t k = 0; k < K; k++) {
+                double angle = 2 * M_PI * (double)(k * n % N) / (double)N;
+                cosines[k] = n <= N / 2 ? (float)cos(angle) : 0;
+                sines[k] = n <= N / 2 ? (float)sin(angle) : 0;
+            }
         }
-    }
 }
 
 static double slaney_mel(double hz) {
@@ -148,12 +168,17 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
     if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     m->c = *c;
     m->bins = c->n_fft / 2 + 1;
-    m->basis = sns_aligned_alloc(c->window * 2 * m->bins * sizeof *m->basis);
+    m->parts = c->n_fft % 2 ? 1 : 2;
+    m->R = round_up(c->n_fft / 2 / m->parts + 1, 4);
+    m->K = round_up(c->n_fft / 2 / m->parts + 1, 16);
+    m->window = sns_aligned_alloc(c->window * sizeof *m->window);
+    m->basis = sns_aligned_alloc(m->parts * 2 * m->R * m->K * sizeof *m->basis);
     m->filters = sns_aligned_alloc(c->mels * m->bins * sizeof *m->filters);
-    if (!m->basis || !m->filters) {
+    if (!m->window || !m->basis || !m->filters) {
         sns_log_mel_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram's tables");
     }
+    fill_window(m);
     fill_basis(m);
     fill_filters(m);
     *out = m;
@@ -162,6 +187,7 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
 
 void sns_log_mel_free(sns_log_mel *m) {
     if (!m) return;
+    sns_aligned_free(m->window);
     sns_aligned_free(m->basis);
     sns_aligned_free(m->filters);
     free(m);
@@ -203,59 +229,151 @@ static void kaldi_frame(const sns_log_mel_config *c, const float *x, size_t f, f
 }
 
 typedef struct scratch {
-    float *frames;   /* [BLOCK, window] */
-    float *spectrum; /* [BLOCK, 2 bins], then power in its first half, [BLOCK, bins] */
+    float *frame;            /* [n_fft] */
+    float *sums, *differences; /* [parts R], of samples n and N - n; 0 beyond H */
+    float *folded;           /* [parts, 2, rows, R] */
+    float *spectrum;         /* [parts, 2, rows, K] */
+    float *power;            /* [rows, bins] */
+    size_t rows;             /* at most BLOCK */
 } scratch;
+
+/* Row `to` of each part: a frame times the window, samples n and N - n together. */
+static void fold(const sns_log_mel *m, const scratch *t, size_t to) {
+    size_t N = m->c.n_fft, R = m->R, plane = t->rows * R;
+    float *y = t->frame, *e = t->sums, *o = t->differences;
+    for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
+    e[0] = y[0];
+    e[N / 2] = y[N / 2]; /* of an odd N, replaced */
+    for (size_t n = 1; n < (N + 1) / 2; n++) {
+        e[n] = y[n] + y[N - n];
+        o[n] = y[n] - y[N - n];
+    }
+    float *out = t->folded + to * R;
+    if (m->parts == 1) {
+        memcpy(out, e, R * sizeof *out);
+        memcpy(out + plane, o, R * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < R; i++) out[i] = e[2 * i];
+    for (size_t i = 0; i < R; i++) out[plane + i] = o[2 * i];
+    for (size_t i = 0; i < R; i++) out[2 * plane + i] = e[2 * i + 1];
+    for (size_t i = 0; i < R; i++) out[3 * plane + i] = o[2 * i + 1];
+}
+
+/* |X|^2 of all bins of one row. */
+static void add_up(const sns_log_mel *m, const scratch *t, size_t row) {
+    size_t H = m->c.n_fft / 2, bins = H / m->parts + 1, plane = t->rows * m->K;
+    const float *A = t->spectrum + row * m->K, *C = A + plane, *B = C + plane, *D = B + plane;
+    float *power = t->power + row * m->bins;
+    if (m->parts == 1) {
+        for (size_t k = 0; k < bins; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+        return;
+    }
+    for (size_t k = 0; k < bins; k++) {
+        float re = A[k] + B[k], im = C[k] + D[k];
+        power[k] = re * re + im * im;
+    }
+    for (size_t k = 0; k < bins; k++) {
+        float re = A[k] - B[k], im = C[k] - D[k];
+        power[H - k] = re * re + im * im;
+    }
+}
 
 /* Frames first ... first + count - 1 as power in mel bands. */
 static sns_status block(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
                         const scratch *t, float *out, sns_error *err) {
     const sns_log_mel_config *c = &m->c;
-    size_t N = c->window, K = m->bins;
+    size_t R = m->R, K = m->K;
+    sns_status s = SNS_OK;
     for (size_t i = 0; i < count; i++) {
         if (c->kind == SNS_LOG_MEL_WHISPER)
-            centred_frame(c, x, n, first + i, t->frames + i * N);
+            centred_frame(c, x, n, first + i, t->frame);
         else
-            kaldi_frame(c, x, first + i, t->frames + i * N);
+            kaldi_frame(c, x, first + i, t->frame);
+        fold(m, t, i);
     }
-    sns_status s = sns_gemm(false, false, count, 2 * K, N, t->frames, N, m->basis, 2 * K, 0,
-                            t->spectrum, 2 * K, err);
+    for (size_t p = 0; p < 2 * m->parts && !s; p++)
+        s = sns_gemm(false, false, count, K, R, t->folded + p * t->rows * R, R,
+                     m->basis + p * R * K, K, 0, t->spectrum + p * t->rows * K, K, err);
     if (s) return s;
-    float *power = t->spectrum;
-    for (size_t i = 0; i < count; i++) {
-        const float *re = t->spectrum + i * 2 * K, *im = re + K;
-        for (size_t k = 0; k < K; k++) power[i * K + k] = re[k] * re[k] + im[k] * im[k];
-    }
-    return sns_gemm(false, true, count, c->mels, K, power, K, m->filters, K, 0, out, c->mels, err);
+    for (size_t i = 0; i < count; i++) add_up(m, t, i);
+    return sns_gemm(false, true, count, c->mels, m->bins, t->power, m->bins, m->filters, m->bins, 0,
+                    out, c->mels, err);
+}
+
+/* A number's bits; those of numbers above 0 are in the order of the numbers, and, unlike these,
+ * compilers compare many of them at once. */
+static inline int32_t bits_of(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* ln max(x, least) to 2e-7, from the bits of normal numbers above 0: with x = 2^e m, m within a
+ * factor of sqrt 2 of 1, and t = (m - 1) / (m + 1), ln m = 2 (t + t^3 / 3 + ...). */
+static inline float log_above(int32_t bits, int32_t least) {
+    float m;
+    bits = bits > least ? bits : least;
+    int32_t e = (bits - 0x3f3504f3) >> 23;
+    bits -= (int32_t)((uint32_t)e << 23);
+    memcpy(&m, &bits, sizeof m);
+    float t = (m - 1) / (m + 1), u = t * t;
+    float tail = u * (1 / 3.f + u * (1 / 5.f + u * (1 / 7.f + u * (1 / 9.f))));
+    return (float)e * 0.69314718f + 2 * (t + t * tail);
 }
 
 static void whisper_scale(float *x, size_t n) {
-    float top = -INFINITY;
+    int32_t top = bits_of(WHISPER_FLOOR);
     for (size_t i = 0; i < n; i++) {
-        x[i] = log10f(fmaxf(x[i], WHISPER_FLOOR));
-        top = fmaxf(top, x[i]);
+        int32_t bits = bits_of(x[i]);
+        top = bits > top ? bits : top;
     }
-    for (size_t i = 0; i < n; i++) x[i] = (fmaxf(x[i], top - 8) + 4) / 4;
+    float most;
+    memcpy(&most, &top, sizeof most);
+    int32_t least = bits_of(fmaxf(WHISPER_FLOOR, most * 1e-8f));
+    const float scale = 0.43429448f / 4; /* to log10, by 4 */
+    for (size_t i = 0; i < n; i++) x[i] = log_above(bits_of(x[i]), least) * scale + 1;
 }
 
 static void kaldi_scale(const sns_log_mel_config *c, float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = (logf(fmaxf(x[i], KALDI_FLOOR)) - c->mean) / (2 * c->std);
+    const float scale = 1 / (2 * c->std);
+    const int32_t least = bits_of(KALDI_FLOOR);
+    for (size_t i = 0; i < n; i++) x[i] = (log_above(bits_of(x[i]), least) - c->mean) * scale;
+}
+
+static sns_status take_scratch(const sns_log_mel *m, size_t rows, scratch *t, sns_error *err) {
+    t->rows = rows;
+    t->frame = sns_aligned_calloc(m->c.n_fft * sizeof *t->frame);
+    t->sums = sns_aligned_calloc(m->parts * m->R * sizeof *t->sums);
+    t->differences = sns_aligned_calloc(m->parts * m->R * sizeof *t->differences);
+    t->folded = sns_aligned_alloc(rows * m->parts * 2 * m->R * sizeof *t->folded);
+    t->spectrum = sns_aligned_alloc(rows * m->parts * 2 * m->K * sizeof *t->spectrum);
+    t->power = sns_aligned_alloc(rows * m->bins * sizeof *t->power);
+    return t->frame && t->sums && t->differences && t->folded && t->spectrum && t->power
+               ? SNS_OK
+               : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
+}
+
+static void drop_scratch(scratch *t) {
+    sns_aligned_free(t->frame);
+    sns_aligned_free(t->sums);
+    sns_aligned_free(t->differences);
+    sns_aligned_free(t->folded);
+    sns_aligned_free(t->spectrum);
+    sns_aligned_free(t->power);
 }
 
 sns_status sns_log_mel_run(const sns_log_mel *m, const float *samples, size_t n, float *out,
                            sns_error *err) {
     const sns_log_mel_config *c = &m->c;
-    size_t F = sns_log_mel_frames(c, n), rows = F < BLOCK ? F : BLOCK;
+    size_t F = sns_log_mel_frames(c, n);
+    scratch t = {0};
     if (!F)
         return sns_fail(err, SNS_ARG, "%zu samples are less than one frame of a spectrogram", n);
-    scratch t = {sns_aligned_alloc(rows * c->window * sizeof(float)),
-                 sns_aligned_alloc(rows * 2 * m->bins * sizeof(float))};
-    sns_status s = t.frames && t.spectrum ? SNS_OK
-                                          : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
+    sns_status s = take_scratch(m, F < BLOCK ? F : BLOCK, &t, err);
     for (size_t f = 0; f < F && !s; f += BLOCK)
         s = block(m, samples, n, f, F - f < BLOCK ? F - f : BLOCK, &t, out + f * c->mels, err);
-    sns_aligned_free(t.frames);
-    sns_aligned_free(t.spectrum);
+    drop_scratch(&t);
     if (s) return s;
     if (c->kind == SNS_LOG_MEL_WHISPER)
         whisper_scale(out, F * c->mels);

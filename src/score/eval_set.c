@@ -180,7 +180,8 @@ static sns_status encode_all(sns_eval_set *set, const sns_model *model, sink *k,
     sns_embed_options o = {.threads = k->options->threads,
                            .batch = k->options->batch,
                            .exact = k->options->exact,
-                           .cancel = k->options->cancel};
+                           .cancel = k->options->cancel,
+                           .isolation = k->options->isolation};
     sns_status s = sns_embed_files(model, paths, n, &o, take, k, err);
     free(paths);
     if (s) return s;

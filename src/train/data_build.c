@@ -111,12 +111,13 @@ static const char *ending_of(sns_kind kind) {
 }
 
 /* The sound as it goes into the shard: unchanged, or of a rarer kind as WAV. *owned is freed. */
-static sns_status sound(const sns_pair *p, const void **data, size_t *size, const char **ending,
+static sns_status sound(const builder *b, const sns_pair *p, const void **data, size_t *size, const char **ending,
                         void **owned, sns_error *err) {
+    const sns_sound_options o = {.isolation = b->o->from.isolation};
     sns_sound heard;
     uint8_t *bytes = NULL;
     *ending = sns_sound_ending(*data, *size);
-    sns_status s = sns_sound_decode(*data, *size, p->name, NULL, &heard, err);
+    sns_status s = sns_sound_decode(*data, *size, p->name, &o, &heard, err);
     if (s) return s;
     if (!*ending) {
         s = sns_sound_encode_wav(&heard, &bytes, size, err);
@@ -170,7 +171,7 @@ static sns_status medium(const builder *b, const sns_pair *p, const void **data,
         *data = *owned = file;
     }
     return sns_is_sound_name(p->name) || sns_sound_ending(*data, *size)
-               ? sound(p, data, size, ending, owned, err)
+               ? sound(b, p, data, size, ending, owned, err)
                : picture(b, p, data, size, ending, owned, err);
 }
 

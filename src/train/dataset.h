@@ -3,6 +3,7 @@
 #ifndef SNS_TRAIN_DATASET_H
 #define SNS_TRAIN_DATASET_H
 #include <sensus/image.h>
+#include <sensus/isolation.h>
 #include <sensus/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -75,10 +76,13 @@ uint64_t sns_dataset_fingerprint(const sns_dataset *d);
 
 /* From now on pictures become squares whole, squeezed, instead of by their centre. */
 void sns_dataset_set_squash(sns_dataset *d, bool squash);
+/* From now on sounds are decoded there. */
+void sns_dataset_set_isolation(sns_dataset *d, const sns_isolation *isolation);
 /* Decode a sound (bytes NULL: the file `name`), at most its first half minute. *sound is malloc'd.
- */
+ * isolation: where, or NULL. */
 sns_status sns_decode_sound(const void *bytes, size_t size, const char *name, size_t rate_hz,
-                            int16_t **sound, uint32_t *count, sns_error *err);
+                            const sns_isolation *isolation, int16_t **sound, uint32_t *count,
+                            sns_error *err);
 /* Decode the sound of a sample. Malloc'd. */
 sns_status sns_dataset_decode_sound(const sns_dataset *d, size_t i, int16_t **sound,
                                     uint32_t *count, sns_error *err);

@@ -17,6 +17,10 @@ void sns_dataset_set_squash(sns_dataset *d, bool squash) {
     d->squash = squash;
 }
 
+void sns_dataset_set_isolation(sns_dataset *d, const sns_isolation *isolation) {
+    d->isolation = isolation;
+}
+
 static sns_status cut_square(const sns_image *image, const char *name, size_t side_px, bool squash,
                              uint8_t **square, uint32_t *side, sns_error *err) {
     size_t w = image->width_px, h = image->height_px, shorter = w < h ? w : h;
@@ -57,8 +61,10 @@ sns_status sns_dataset_decode(const sns_dataset *d, size_t i, size_t side_px, ui
 }
 
 sns_status sns_decode_sound(const void *bytes, size_t size, const char *name, size_t rate_hz,
-                            int16_t **sound, uint32_t *count, sns_error *err) {
-    const sns_sound_options o = {.rate_hz = rate_hz, .max_seconds = SOUND_SECONDS, .cut = 1};
+                            const sns_isolation *isolation, int16_t **sound, uint32_t *count,
+                            sns_error *err) {
+    const sns_sound_options o = {
+        .rate_hz = rate_hz, .max_seconds = SOUND_SECONDS, .cut = 1, .isolation = isolation};
     sns_sound heard;
     *sound = NULL;
     sns_status st = bytes ? sns_sound_decode(bytes, size, name, &o, &heard, err)
@@ -77,7 +83,7 @@ sns_status sns_dataset_decode_sound(const sns_dataset *d, size_t i, int16_t **so
                                     uint32_t *count, sns_error *err) {
     const sns_sample *s = &d->samples[i];
     return sns_decode_sound(s->bytes, s->size, sns_dataset_text(d, s->name), d->sound_rate_hz,
-                            sound, count, err);
+                            d->isolation, sound, count, err);
 }
 
 /* The picture or sound of sample i, into the sample. */

@@ -76,8 +76,8 @@ static sns_status decode_pair(const sns_loader_options *o, const sns_pair *p, de
                               sns_error *err) {
     if (o->sound.mel)
         return sns_decode_sound(p->bytes, p->size, p->name,
-                                sns_log_mel_config_of(o->sound.mel)->rate_hz, &m->sound, &m->count,
-                                err);
+                                sns_log_mel_config_of(o->sound.mel)->rate_hz, o->isolation,
+                                &m->sound, &m->count, err);
     return sns_decode_square(p->bytes, p->size, p->name, o->cache_px, o->squash, &m->square,
                              &m->side, err);
 }

@@ -46,6 +46,7 @@ typedef struct sns_loader_options {
     size_t passes;        /* 0: 1 */
     uint64_t seed;
     bool no_flip;
+    const sns_isolation *isolation; /* where a stream's sounds are decoded; NULL: here */
     const char *lang_weight; /* "en=0.4,de=0.1" */
 } sns_loader_options;
 

@@ -2,20 +2,22 @@
  *
  * A random window of a longer sound, a shorter one at a random place in silence; its speed, and so
  * its pitch, changed (Ko et al. 2015, "Audio Augmentation for Speech Recognition"); loudness; white
- * noise; and in the spectrogram one band of frames and one of frequencies hidden by its mean (Park
- * et al. 2019, "SpecAugment"). Every number is drawn whether or not it is used, so one option does
- * not shift another's draws. */
+ * noise; and in the spectrogram a curve over the bands, as another microphone or room would bring it
+ * (Nam et al. 2022, "FilterAugment", with lines between points), and one band of frames and one of
+ * frequencies hidden by its mean (Park et al. 2019, "SpecAugment"). Every number is drawn whether or
+ * not it is used, so one option does not shift another's draws. */
 #include "train/sound_augment.h"
 #include <math.h>
 #include <string.h>
 
-enum { NOISE_LEAST_DB = 5, NOISE_MOST_DB = 30 };
+enum { NOISE_LEAST_DB = 5, NOISE_MOST_DB = 30, POINTS = 5 };
 
 typedef struct draws {
     double place, speed, gain, noise_db;
     bool noise;
     uint64_t noise_seed;
-    double mask[2][2]; /* of frames, of bands: length as a share of the longest; place */
+    double mask[2][2];      /* of frames, of bands: length as a share of the longest; place */
+    double filter[POINTS]; /* dB, at evenly spaced bands */
 } draws;
 
 static double between(sns_rng *rng, double low, double high) {
@@ -31,6 +33,7 @@ static draws draw(const sns_sound_augment *a, sns_rng *rng) {
     d.noise_seed = sns_rng_next(rng);
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) d.mask[i][j] = sns_rng_uniform(rng);
+    for (int i = 0; i < POINTS; i++) d.filter[i] = between(rng, -a->filter_db, a->filter_db);
     return d;
 }
 
@@ -63,6 +66,21 @@ static void add_noise(const draws *d, float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += level * (float)sns_rng_normal(&rng);
 }
 
+/* dB in the numbers of a spectrogram: logarithms of power, scaled. */
+static double one_db(const sns_log_mel_config *c) {
+    return c->kind == SNS_LOG_MEL_WHISPER ? 0.1 / 4 : 0.1 * M_LN10 / (2 * (double)c->std);
+}
+
+static void filter(const sns_sound_augment *a, const draws *d, float *x, size_t M) {
+    double scale = one_db(sns_log_mel_config_of(a->mel));
+    for (size_t m = 0; m < M; m++) {
+        double at = (double)m / (double)M * (POINTS - 1);
+        size_t i = (size_t)at;
+        double gain = d->filter[i] + (at - (double)i) * (d->filter[i + 1] - d->filter[i]);
+        for (size_t f = 0; f < a->frames; f++) x[f * M + m] += (float)(gain * scale);
+    }
+}
+
 static void hide(const sns_sound_augment *a, const draws *d, float *x, size_t M) {
     size_t side[2] = {a->frames, M}, from[2], to[2];
     double sum = 0;
@@ -87,6 +105,7 @@ sns_status sns_sound_augment_run(const sns_sound_augment *a, sns_rng *rng, const
     cut(&d, sound, n, scratch, W);
     if (rng) add_noise(&d, scratch, W);
     sns_status s = sns_log_mel_run(a->mel, scratch, W, out, err);
+    if (!s && rng && a->filter_db > 0) filter(a, &d, out, M);
     if (!s && rng && a->mask > 0) hide(a, &d, out, M);
     return s;
 }

@@ -90,28 +90,42 @@ sns_status sns_run_open_mel(sns_run *r, const char *dir, sns_error *err) {
                                    .speed = o->sound_speed,
                                    .gain_db = o->sound_gain_db,
                                    .noise = o->sound_noise,
+                                   .filter_db = o->sound_filter_db,
                                    .mask = o->sound_mask};
     return s;
 }
 
-sns_status sns_run_read_text_tower(sns_run *r, const sns_clip_config *stored, sns_error *err) {
+/* The text tower of a model, or all else of it, into the run's parameters. */
+static sns_status take_over(sns_run *r, const char *dir, const sns_clip_config *stored, bool text,
+                            sns_error *err) {
     sns_layout l;
     sns_status s = sns_clip_layout(stored, &l, err);
     if (s) return s;
     float *data = sns_aligned_alloc(l.total * sizeof *data);
-    if (!data) s = sns_fail(err, SNS_NOMEM, "%s: no memory to read it", r->o.init_dir);
-    if (!s) s = sns_clip_read_flat(r->o.init_dir, stored, &l, data, err);
-    sns_clip_init(&r->layout, &r->config, r->state.params, r->o.seed);
+    if (!data) s = sns_fail(err, SNS_NOMEM, "%s: no memory to read it", dir);
+    if (!s) s = sns_clip_read_flat(dir, stored, &l, data, err);
     for (size_t i = 0; i < r->layout.count && !s; i++) {
         const sns_param_desc *to = &r->layout.desc[i];
-        if (strncmp(to->name, "text_", 5) != 0) continue;
+        if (!strncmp(to->name, "text_", 5) != text) continue;
         const sns_param_desc *from = sns_layout_find(&l, to->name);
         if (!from || from->count != to->count)
-            s = sns_fail(err, SNS_SHAPE, "%s: its %s does not fit", r->o.init_dir, to->name);
+            s = sns_fail(err, SNS_SHAPE, "%s: its %s does not fit", dir, to->name);
         else
             memcpy(r->state.params + to->offset, data + from->offset, to->count * sizeof *data);
     }
     sns_aligned_free(data);
     sns_layout_free(&l);
     return s;
+}
+
+sns_status sns_run_read_text_tower(sns_run *r, const sns_clip_config *stored, sns_error *err) {
+    const char *hears = r->o.sound_init_dir;
+    sns_clip_config other;
+    sns_clip_init(&r->layout, &r->config, r->state.params, r->o.seed);
+    sns_status s = take_over(r, r->o.init_dir, stored, true, err);
+    if (s || !hears) return s;
+    s = sns_clip_config_read(hears, &other, err);
+    if (!s && !sns_clip_hears(&other))
+        s = sns_fail(err, SNS_SHAPE, "%s: the model has no audio tower", hears);
+    return s ? s : take_over(r, hears, &other, false, err);
 }

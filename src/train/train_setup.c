@@ -26,6 +26,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .sound_speed = 0.1,
                              .sound_gain_db = 6,
                              .sound_noise = 0.3,
+                             .sound_filter_db = 6,
                              .sound_mask = 0.15,
                              .image_px = 64,
                              .patch_px = 8,
@@ -64,14 +65,18 @@ static sns_status check_sound_options(const sns_train_options *o, sns_error *err
         (int)o->spectrogram < SNS_SPECTROGRAM_WHISPER || o->spectrogram > SNS_SPECTROGRAM_KALDI)
         return sns_fail(err, SNS_ARG, "audio tower %d of spectrogram %d is not known",
                         (int)o->sound_tower, (int)o->spectrogram);
+    if (o->sound_init_dir && (!o->init_dir || !o->sound_tower))
+        return sns_fail(err, SNS_ARG, "an audio tower to start from goes with a model that sees to "
+                                      "start from, and with a tower of the same sizes");
     if (!(o->window_seconds >= 0.1 && o->window_seconds <= 60))
         return sns_fail(err, SNS_ARG, "windows of %g seconds: must be 0.1 to 60",
                         o->window_seconds);
     if (!(o->sound_speed >= 0 && o->sound_speed <= 0.5) ||
         !(o->sound_gain_db >= 0 && o->sound_gain_db <= 60) ||
         !(o->sound_noise >= 0 && o->sound_noise <= 1) ||
+        !(o->sound_filter_db >= 0 && o->sound_filter_db <= 60) ||
         !(o->sound_mask >= 0 && o->sound_mask <= 0.9))
-        return sns_fail(err, SNS_ARG, "a change of speed, gain, noise or mask is out of range");
+        return sns_fail(err, SNS_ARG, "a change of speed, gain, noise, filter or mask is out of range");
     return SNS_OK;
 }
 
@@ -287,7 +292,9 @@ static int tick(void *user, size_t done, size_t total) {
 static sns_status open_set(const sns_run *r, const char *const *sources, size_t n,
                            sns_dataset **out, sns_error *err) {
     size_t rate_hz = r->mel_tables ? r->mel.rate_hz : 0;
-    return sns_dataset_open_sounds(sources, n, rate_hz, r->o.warn, r->o.user, out, err);
+    sns_status s = sns_dataset_open_sounds(sources, n, rate_hz, r->o.warn, r->o.user, out, err);
+    if (!s) sns_dataset_set_isolation(*out, r->o.isolation);
+    return s;
 }
 
 /* The held-out data, always in memory. */
@@ -453,6 +460,7 @@ static sns_status start_loader(sns_run *r, sns_error *err) {
                             .passes = o->micro_batch < sns_run_places(r) ? 2 : 1,
                             .seed = o->seed,
                             .no_flip = o->no_flip,
+                            .isolation = o->isolation,
                             .lang_weight = o->lang_weight};
     memcpy(l.augment.mean, r->preprocess.mean, sizeof l.augment.mean);
     memcpy(l.augment.std, r->preprocess.std, sizeof l.augment.std);

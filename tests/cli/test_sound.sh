@@ -47,6 +47,12 @@ expect 0 embed -m "$vit" "$one" "$one"
 [ "$(sort -u "$out" | wc -l)" = 1 ] || fail "two vectors of one file"
 expect 1 embed -m "$vit" "$one" "$goldens/media/palette.png"
 err_has "palette.png"
+expect 1 embed -m "$vit" "$work/all.jsonl" "$one" "$work/none.wav"
+err_lines 2
+err_has "all.jsonl: no film or recording that is known, or damaged"
+err_has "none.wav"
+expect 0 --version
+out_has "FFmpeg"
 [ "$(wc -l <"$out")" = 1 ] || fail "the good file's vector is missing"
 
 expect 0 tokenizer train "$work/texts.txt" -o "$work/vocabulary" --vocab 520
@@ -65,6 +71,9 @@ expect 1 $train --data "$work/all.jsonl" --sound cnn --lock-text --out "$work/no
 err_has "locked text tower needs a model"
 expect 1 $train --data "$work/all.jsonl" --sound cnn --cnn-layers 9,x --out "$work/no"
 err_has "9,x"
+
+expect 1 $train --data "$work/all.jsonl" --sound cnn --sound-init "$work/cnn/model" --out "$work/no"
+err_has "audio tower to start from"
 
 m=$work/cnn/model
 expect 0 embed -m "$m" --text "a low tone" -o "$work/text.npy"

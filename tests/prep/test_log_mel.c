@@ -90,7 +90,7 @@ static void any_length(void **state) {
     size_t n = 16000 * 3;
     float *x = calloc(n, sizeof *x);
     float *y = run(&c, x, n);
-    for (size_t i = 0; i < 300 * 80; i++) assert_true(y[i] == -1.5f);
+    for (size_t i = 0; i < 300 * 80; i++) assert_true(fabsf(y[i] + 1.5f) < 1e-6f);
     free(y);
     for (size_t i = 0; i < n; i++) x[i] = sinf(0.1f * (float)i);
     y = run(&c, x, 161);

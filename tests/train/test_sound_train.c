@@ -253,6 +253,20 @@ static void into_the_space_of_pictures(void **state) {
             sns_model_free(m);
         }
         assert_memory_equal(before, after, sizeof before);
+        /* and its audio tower beside the same texts once more: begins where a new one does not */
+        sns_train_result new, taken;
+        o.out_dir = in_set(out, "taken");
+        o.steps = 1;
+        run(&o, &new);
+        o.sound_init_dir = b;
+        run(&o, &taken);
+        print_message("first loss: %.3f, with a learned tower %.3f\n", new.loss, taken.loss);
+        assert_true(taken.loss < new.loss - 0.2);
+        o.cnn_width = 12;
+        assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
+        o.sound_init_dir = a; /* which has none */
+        assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
+        o.sound_init_dir = NULL;
         /* and on from there */
         o.init_dir = b;
         o.sound_tower = SNS_SOUND_NONE; /* the model says it itself */
@@ -387,7 +401,7 @@ static void augmentation(void **state) {
     /* At inference: the sound, then silence. */
     for (size_t i = 0; i < N; i++) assert_true(scratch[i] == (float)x[i] / 32767);
     for (size_t i = N; i < FRAMES * 160; i++) assert_true(scratch[i] == 0);
-    all.speed = 0.5, all.gain_db = 60, all.noise = 1, all.mask = 0.9;
+    all.speed = 0.5, all.gain_db = 60, all.noise = 1, all.mask = 0.9, all.filter_db = 60;
     for (uint64_t seed = 0; seed < 50; seed++) { /* also of one sample, and of a long sound */
         size_t n = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 700 : N;
         sns_rng_seed(&rng, seed);
@@ -412,6 +426,20 @@ static void augmentation(void **state) {
         value = a[i];
     }
     assert_in_range(hidden, 40, FRAMES * MELS * 3 / 4);
+    /* A filter alone: one number for each band, at most 6 dB, on lines between five points. */
+    plain.filter_db = 6;
+    sns_rng_seed(&rng, 2);
+    assert_int_equal(sns_sound_augment_run(&plain, &rng, x, N, scratch, a, NULL), SNS_OK);
+    float shift[MELS];
+    for (size_t m = 0; m < MELS; m++) {
+        shift[m] = a[m] - b[m];
+        assert_true(fabsf(shift[m]) <= 6 * 0.025f + 1e-5f);
+        for (size_t f = 0; f < FRAMES; f++)
+            assert_true(fabsf(a[f * MELS + m] - b[f * MELS + m] - shift[m]) < 1e-5f);
+        if (m > 1 && (m - 1) % (MELS / 4))
+            assert_true(fabsf(shift[m] - 2 * shift[m - 1] + shift[m - 2]) < 1e-5f);
+    }
+    assert_true(fabsf(shift[0] - shift[MELS - 1]) > 1e-3f);
     free(scratch);
     sns_log_mel_free(mel);
 }
@@ -438,6 +466,8 @@ static void what_does_not_fit_is_refused(void **state) {
     REFUSED(SNS_ARG, "a CNN ''", o.cnn_layers = "");
     REFUSED(SNS_ARG, "windows of 0 seconds", o.window_seconds = 0);
     REFUSED(SNS_ARG, "speed", o.sound_speed = 0.9);
+    REFUSED(SNS_ARG, "filter", o.sound_filter_db = -1);
+    REFUSED(SNS_ARG, "audio tower to start from", o.sound_init_dir = cnn);
     REFUSED(SNS_ARG, "teacher", o.teacher_dir = cnn);
     REFUSED(SNS_SHAPE, "do not divide", (o.sound_tower = SNS_SOUND_VIT, o.mels = 30));
     REFUSED(SNS_ARG, "less than a patch", (o.sound_tower = SNS_SOUND_VIT, o.patch_px = 200));
