@@ -292,6 +292,28 @@ static void a_killed_film_goes_on_to_the_same_bits(void **state) {
     world_close(&w);
 }
 
+/* Killed after every single stretch. */
+static void many_kills_change_nothing(void **state) {
+    (void)state;
+    static stored whole, got;
+    catalog_world w;
+    seen s;
+    world_open(&w);
+    film(&w, "long.mp4", LONG_FILM);
+    update(&w, 1, false, &s);
+    read_stored(&w, &whole);
+    unlink(w.catalog);
+    for (size_t k = 1; k < s.stretches; k++) index_until_killed(&w, "1");
+    sns_index_counts n = update(&w, 1, false, &s);
+    assert_int_equal(n.added, 1);
+    assert_int_equal(s.stretches, 1);
+    read_stored(&w, &got);
+    assert_int_equal(got.count, whole.count);
+    same_spans(got.spans, whole.spans, got.count);
+    assert_memory_equal(got.vectors, whole.vectors, got.count * 16 * sizeof(float));
+    world_close(&w);
+}
+
 static void other_options_begin_a_film_anew(void **state) {
     (void)state;
     static stored whole, got;
@@ -368,6 +390,20 @@ static void damaged_films_are_taken_as_far_as_they_go(void **state) {
     assert_int_equal(n.unreadable, 1);
     assert_non_null(strstr(s.problem, "notes.txt: neither a picture nor a film"));
     sns_catalog_close(c);
+    world_close(&w);
+}
+
+/* A picture every fifty minutes for 25 hours. */
+static void endless_films_end_after_a_day(void **state) {
+    (void)state;
+    catalog_world w;
+    seen s;
+    world_open(&w);
+    film(&w, "endless.mkv", "-f lavfi -i testsrc2=s=64x64:r=1/3000:d=90000 -c:v mpeg4");
+    sns_index_counts n = update(&w, 1, false, &s);
+    assert_int_equal(n.added, 1);
+    assert_non_null(strstr(s.note, "endless.mkv: longer than 24 hours"));
+    assert_int_equal(number(&w, "SELECT count(*) FROM moments"), 29); /* 0 to 28 x 3000 s */
     world_close(&w);
 }
 
@@ -705,9 +741,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(samples_are_those_of_the_film),
         cmocka_unit_test(equal_and_moved_films_are_read_once),
         cmocka_unit_test(a_killed_film_goes_on_to_the_same_bits),
+        cmocka_unit_test(many_kills_change_nothing),
         cmocka_unit_test(other_options_begin_a_film_anew),
         cmocka_unit_test(a_changed_film_is_another_one),
         cmocka_unit_test(damaged_films_are_taken_as_far_as_they_go),
+        cmocka_unit_test(endless_films_end_after_a_day),
         cmocka_unit_test(moments_are_those_of_the_film),
         cmocka_unit_test(the_best_of_many_films_are_found),
         cmocka_unit_test(pictures_and_sound_are_joined),
