@@ -345,7 +345,8 @@ const cli_command cli_search = {
     .examples = "sensus search a dog on a beach\n"
                 "sensus search -n 20 --html found.html \"a red car\"\n"
                 "sensus search dog.jpg - a dog + a cat\n"
-                "sensus search \"a dog\" + beach.jpg - \"2:leash\"",
+                "sensus search \"a dog\" + beach.jpg - \"2:leash\"\n"
+                "sensus search clip.ogg",
     .table = {options, sizeof options / sizeof *options, sizeof(values)},
     .min_arguments = 0,
     .max_arguments = SIZE_MAX,

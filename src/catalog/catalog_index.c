@@ -536,8 +536,15 @@ static sns_status choose_senses(sns_indexer *x, sns_error *err) {
     return status ? status : sns_models_share_space(x->model, sound, err);
 }
 
-static bool counts_work(const sns_index_counts *n) {
-    return n->added || n->changed || n->removed;
+/* With two models, what joins their scores follows what is there. */
+static sns_status refresh_scale(sns_indexer *x, sns_error *err) {
+    const sns_index_counts *n = x->counts;
+    sns_scale scale;
+    bool known;
+    if (!x->o.sound_model) return SNS_OK;
+    sns_status status = sns_scale_read(x->c, &scale, &known, err);
+    if (status || (known && !n->added && !n->changed && !n->removed)) return status;
+    return sns_scale_store(x->c, x->model, err);
 }
 
 sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char *model_dir,
@@ -563,8 +570,7 @@ sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char 
         !(status = sns_walk_paths(&x.walk, paths, n, err)) && !(status = plan(&x, err)) &&
         !(status = run_all(&x, err)))
         status = remove_gone(&x, err);
-    if (!status && x.o.sound_model && (counts_work(x.counts) || x.orphans))
-        status = sns_scale_store(c, model, err);
+    if (!status) status = refresh_scale(&x, err);
     finalize_all(&x);
     free(x.tasks);
     free(x.vectors);

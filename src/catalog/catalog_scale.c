@@ -71,12 +71,18 @@ static sns_status write(const sns_catalog *c, const sns_scale *s, sns_error *err
     return status;
 }
 
+static const char both_sql[] =
+    "SELECT EXISTS(SELECT 1 FROM moments WHERE view < 0) AND (EXISTS(SELECT 1 FROM moments WHERE"
+    " view >= 0) OR EXISTS(SELECT 1 FROM vectors WHERE id NOT IN (SELECT item FROM moments)))";
+
 sns_status sns_scale_store(sns_catalog *c, const sns_model *model, sns_error *err) {
     sns_classifier *cohort;
     sns_scale scale = {0};
     size_t pictures = 0, sounds = 0;
-    sns_status status = sns_cohort_new(model, NULL, 0, &cohort, err);
-    if (status) return status;
+    int64_t both;
+    sns_status status = sns_store_number(c, both_sql, &both, err);
+    if (status || !both) return status;
+    if ((status = sns_cohort_new(model, NULL, 0, &cohort, err))) return status;
     status = sns_slots_begin(c, err);
     if (!status && c->slots) {
         status = measure(c, cohort, pictures_sql, &scale.pictures, &pictures, err);

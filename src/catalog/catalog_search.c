@@ -37,6 +37,10 @@ static int by_rank(const void *a, const void *b) {
     return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
+static void sort_ranked(sns_ranked_list *list) {
+    if (list->count) qsort(list->items, list->count, sizeof *list->items, by_rank);
+}
+
 static bool is_tie(const sns_ranked *a, const sns_ranked *b) {
     return a->relevance == b->relevance && a->score == b->score;
 }
@@ -137,7 +141,7 @@ static sns_status rank_near(const looking *l, const float *query, const sns_near
         if (!status && film > 0 && !joined)
             status = sns_films_rank(l->films, film, query, 0, found, err);
     }
-    qsort(found->items, found->count, sizeof *found->items, by_rank);
+    sort_ranked(found);
     *sure = found->count >= n && near->count &&
             found->items[n - 1].score > near->items[near->count - 1].score;
     return status;
@@ -277,7 +281,7 @@ static sns_status judge(judging *j, sns_films *films, float least, sns_ranked_li
     for (size_t i = 0; i < found->count; i++)
         if (found->items[i].relevance >= least) found->items[kept++] = found->items[i];
     found->count = kept;
-    qsort(found->items, kept, sizeof *found->items, by_rank);
+    sort_ranked(found);
     return status;
 }
 

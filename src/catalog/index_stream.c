@@ -259,7 +259,7 @@ static void note_damage(const stream_job *j) {
     }
     if (j->end >= longest_film - 1) {
         note(j, "longer than 24 hours; the rest is left out");
-    } else if (j->end < 0.98 * announced - 1) {
+    } else if (j->end < 0.95 * announced - 1) {
         snprintf(text, sizeof text, "ends after %.1f of the %.1f seconds that it announces", j->end,
                  announced);
         note(j, text);
@@ -271,8 +271,8 @@ static sns_status give_up(stream_job *j, const sns_error *why, const place *next
     sns_index_task *t = j->t;
     if (why->code == SNS_CANCELLED || why->code == SNS_NOMEM)
         return sns_fail(err, why->code, "%s", why->message);
-    bool lasting = sns_index_is_lasting(why->code), reading = j->film || j->sound;
-    if (lasting && (reading || j->at.track == SOUND) && (j->count || j->goes_on)) {
+    bool lasting = sns_index_is_lasting(why->code), begun = j->count || j->goes_on;
+    if (lasting && begun && (j->film || j->at.track == SOUND)) {
         char text[sizeof why->message + 64];
         snprintf(text, sizeof text, "only the first %.1f seconds of its %s can be read (%s)",
                  j->end, j->at.track == SOUND ? "sound" : "pictures", why->message);
@@ -329,7 +329,7 @@ static sns_status read_pictures(stream_job *j, sns_error *err) {
     const char *path = j->t->file->path;
     sns_error why = {0};
     sns_status s = open_film(j, &why);
-    if (s == SNS_UNSUPPORTED && j->goes_on) { /* it can't be sought in */
+    if ((s == SNS_UNSUPPORTED || s == SNS_ARG) && j->goes_on) { /* it can't be sought in */
         if ((s = forget(j, err))) return s;
         if (j->t->status) {
             j->settled = true;
@@ -377,6 +377,10 @@ static sns_status read_sound(stream_job *j, sns_error *err) {
                                    .cancel = x->o.cancel,
                                    .isolation = x->o.isolation};
     sns_error why = {0};
+    if (!x->hears) {
+        sns_fail(&why, SNS_UNSUPPORTED, "%s: a recording, but no model hears", j->t->file->path);
+        return give_up(j, &why, NULL, err);
+    }
     sns_film_reader_free(j->film);
     j->film = NULL;
     j->views = 1;

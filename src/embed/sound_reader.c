@@ -87,7 +87,7 @@ size_t sns_sound_reader_damaged(const sns_sound_reader *r) {
 /* What comes before the window that is taken next, or could be the last, goes. */
 static void forget(sns_sound_reader *r) {
     size_t keep = r->next ? (r->next - 1) * r->step : 0;
-    if (keep <= r->first) return;
+    if (keep <= r->first || !r->count) return;
     size_t gone = keep - r->first < r->count ? keep - r->first : r->count;
     memmove(r->samples, r->samples + gone, (r->count - gone) * sizeof *r->samples);
     r->first += gone;

@@ -292,6 +292,28 @@ static void a_killed_film_goes_on_to_the_same_bits(void **state) {
     world_close(&w);
 }
 
+/* Killed after every single stretch. */
+static void many_kills_change_nothing(void **state) {
+    (void)state;
+    static stored whole, got;
+    catalog_world w;
+    seen s;
+    world_open(&w);
+    film(&w, "long.mp4", LONG_FILM);
+    update(&w, 1, false, &s);
+    read_stored(&w, &whole);
+    unlink(w.catalog);
+    for (size_t k = 1; k < s.stretches; k++) index_until_killed(&w, "1");
+    sns_index_counts n = update(&w, 1, false, &s);
+    assert_int_equal(n.added, 1);
+    assert_int_equal(s.stretches, 1);
+    read_stored(&w, &got);
+    assert_int_equal(got.count, whole.count);
+    same_spans(got.spans, whole.spans, got.count);
+    assert_memory_equal(got.vectors, whole.vectors, got.count * 16 * sizeof(float));
+    world_close(&w);
+}
+
 static void other_options_begin_a_film_anew(void **state) {
     (void)state;
     static stored whole, got;
@@ -368,6 +390,20 @@ static void damaged_films_are_taken_as_far_as_they_go(void **state) {
     assert_int_equal(n.unreadable, 1);
     assert_non_null(strstr(s.problem, "notes.txt: neither a picture nor a film"));
     sns_catalog_close(c);
+    world_close(&w);
+}
+
+/* A picture every fifty minutes for 25 hours. */
+static void endless_films_end_after_a_day(void **state) {
+    (void)state;
+    catalog_world w;
+    seen s;
+    world_open(&w);
+    film(&w, "endless.mkv", "-f lavfi -i testsrc2=s=64x64:r=1/3000:d=90000 -c:v mpeg4");
+    sns_index_counts n = update(&w, 1, false, &s);
+    assert_int_equal(n.added, 1);
+    assert_non_null(strstr(s.note, "endless.mkv: longer than 24 hours"));
+    assert_int_equal(number(&w, "SELECT count(*) FROM moments"), 29); /* 0 to 28 x 3000 s */
     world_close(&w);
 }
 
@@ -529,6 +565,101 @@ static void the_best_of_many_films_are_found(void **state) {
     world_close(&w);
 }
 
+/* One more row of `vectors` with its file, or of moments of that row. */
+static int64_t put(sns_catalog *c, const float *v, int64_t item, double start, double end,
+                   int view) {
+    sqlite3_stmt *s;
+    int64_t id;
+    assert_int_equal(sns_slots_add(c, v, &id, NULL), SNS_OK);
+    if (!item) {
+        char sql[200];
+        item = id;
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO vectors VALUES(%d, '%d'); INSERT INTO files VALUES('/%d', 1, 1, %d, "
+                 "NULL)",
+                 (int)id, (int)id, (int)id, (int)id);
+        assert_int_equal(sns_store_exec(c, sql, NULL), SNS_OK);
+    }
+    if (!(end > 0)) return item;
+    sns_store_prepare(c, "INSERT INTO moments VALUES(?, ?, ?, ?, ?, 0, ?)", &s, NULL);
+    sqlite3_bind_int64(s, 1, id);
+    sqlite3_bind_int64(s, 2, item);
+    sqlite3_bind_double(s, 3, start);
+    sqlite3_bind_double(s, 4, end);
+    sqlite3_bind_double(s, 5, start + 1);
+    sqlite3_bind_int(s, 6, view);
+    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+    sqlite3_finalize(s);
+    return item;
+}
+
+/* A vector with this cosine to the query, the first axis. */
+static const float *at_cosine(float cosine) {
+    static float v[4];
+    v[0] = cosine;
+    v[1] = sqrtf(1 - cosine * cosine);
+    return v;
+}
+
+static void pictures_and_sound_are_joined(void **state) {
+    (void)state;
+    const float query[4] = {1}, p = 0.30f, a1 = 0.10f, a2 = 0.50f, r = 0.7f;
+    const double mp = 0.2, dp = 0.05, ma = 0.05, da = 0.2; /* the scale */
+    catalog_world w;
+    sns_error err = {0};
+    sns_catalog *c;
+    sns_hits hits;
+    world_open(&w);
+    assert_int_equal(sns_catalog_open(w.catalog, SNS_CATALOG_WRITE, &c, &err), SNS_OK);
+    assert_int_equal(sns_store_exec(c, "BEGIN", NULL), SNS_OK);
+    sns_store_write_number(c, "dim", 4, NULL);
+    sns_store_write_text(c, "picture_mean", "0.2", NULL);
+    sns_store_write_text(c, "picture_deviation", "0.05", NULL);
+    sns_store_write_text(c, "sound_mean", "0.05", NULL);
+    sns_store_write_text(c, "sound_deviation", "0.2", NULL);
+    assert_int_equal(sns_store_load_meta(c, NULL), SNS_OK);
+    int64_t film = put(c, at_cosine(p), 0, 0, 40,
+                       0); /* stands still; something is said at the end */
+    put(c, at_cosine(a1), film, 0, 20, -1);
+    put(c, at_cosine(a2), film, 20, 40, -1);
+    int64_t recording = put(c, at_cosine(r), 0, 0, 15, -1);
+    int64_t picture = put(c, at_cosine(0.33f), 0, 0, 0, 0);
+    assert_int_equal(sns_slots_commit(c, NULL), SNS_OK);
+    assert_int_equal(sns_store_exec(c, "COMMIT", NULL), SNS_OK);
+    if (sns_catalog_verify(c, &err)) fail_msg("%s", err.message);
+    assert_int_equal(sns_catalog_search(c, query, 4, 10, &hits, &err), SNS_OK);
+    const double z_p = (p - mp) / dp, z_a = (a2 - ma) / da, z_r = (r - ma) / da;
+    const struct {
+        int64_t item;
+        double score, start, end;
+    } expected[] = {{film, mp + dp * (z_p + z_a) / sqrt(2), 20, 40},
+                    {recording, mp + dp * z_r, 0, 15},
+                    {picture, 0.33, 0, 0}};
+    assert_in_range(hits.count, 3, 4); /* the film's first half may be a moment too, the last */
+    for (size_t i = 0; i < 3; i++) {
+        char path[24];
+        size_t k = 0;
+        snprintf(path, sizeof path, "/%d", (int)expected[i].item);
+        while (k < hits.count && strcmp(hits.items[k].path, path)) k++;
+        assert_true(k < hits.count);
+        assert_true(fabs(hits.items[k].score - expected[i].score) < 1e-4);
+        assert_true(hits.items[k].start == expected[i].start);
+        assert_true(hits.items[k].end == expected[i].end);
+    }
+    for (size_t i = 1; i < hits.count; i++)
+        assert_true(hits.items[i - 1].score >= hits.items[i].score);
+    for (size_t n = 1; n < 3; n++) {
+        sns_hits few;
+        assert_int_equal(sns_catalog_search(c, query, 4, n, &few, &err), SNS_OK);
+        assert_int_equal(few.count, n);
+        for (size_t i = 0; i < n; i++) assert_string_equal(few.items[i].path, hits.items[i].path);
+        sns_hits_free(&few);
+    }
+    sns_hits_free(&hits);
+    sns_catalog_close(c);
+    world_close(&w);
+}
+
 /* A picture in a quarter of the frame: by regions it is found as if it were all of it. */
 static void regions_find_what_is_small(void **state) {
     (void)state;
@@ -610,11 +741,14 @@ int main(int argc, char **argv) {
         cmocka_unit_test(samples_are_those_of_the_film),
         cmocka_unit_test(equal_and_moved_films_are_read_once),
         cmocka_unit_test(a_killed_film_goes_on_to_the_same_bits),
+        cmocka_unit_test(many_kills_change_nothing),
         cmocka_unit_test(other_options_begin_a_film_anew),
         cmocka_unit_test(a_changed_film_is_another_one),
         cmocka_unit_test(damaged_films_are_taken_as_far_as_they_go),
+        cmocka_unit_test(endless_films_end_after_a_day),
         cmocka_unit_test(moments_are_those_of_the_film),
         cmocka_unit_test(the_best_of_many_films_are_found),
+        cmocka_unit_test(pictures_and_sound_are_joined),
         cmocka_unit_test(regions_find_what_is_small),
         cmocka_unit_test(catalogs_without_films_go_on),
     };

@@ -162,5 +162,9 @@ grep -q "film" "$out" && fail "a film was classified as a picture"
 expect 0 index --rebuild --regions "$work/files"
 expect 0 search "a dog"
 expect 2 index --every 0 "$work/files"
+expect 1 index "$work/sound.wav"
+err_has "sound.wav: a recording, but no model hears"
+expect 1 search "$work/sound.wav"
+err_has "no model that hears"
 
 [ "$failures" = 0 ] || exit 1
