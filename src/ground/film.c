@@ -89,8 +89,10 @@ static sns_status open_film(reader *r, size_t side, double *duration, sns_error 
     const sns_film_options *o = r->options;
     const sns_video_options video = {
         .target_px = side, .max_pixels = o->max_pixels, .threads = o->threads, .cancel = o->cancel};
-    const sns_sample_options sampling = {
-        .every = o->every > 0 ? o->every : default_every, .from = o->from, .until = o->until};
+    const sns_sample_options sampling = {.every = o->every > 0 ? o->every : default_every,
+                                         .from = o->from,
+                                         .until = o->until,
+                                         .fast = o->fast};
     sns_video_info info;
     sns_status s;
     if (o->isolation) {

@@ -46,6 +46,7 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
     s->video = video;
     s->options = *o;
     if (!(o->every > 0)) s->options.every = 1;
+    if (o->fast) video->in->decoder->skip_frame = AVDISCARD_NONREF;
     sns_status status = o->from > 0 ? sns_video_seek(video, o->from, err) : SNS_OK;
     if (status)
         sns_shots_free(s);
@@ -56,6 +57,7 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
 
 void sns_shots_free(sns_shots *s) {
     if (!s) return;
+    s->video->in->decoder->skip_frame = AVDISCARD_DEFAULT;
     sns_av.sws_freeContext(s->sws);
     sns_image_free(&s->image[0]);
     sns_image_free(&s->image[1]);
