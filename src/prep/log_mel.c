@@ -257,6 +257,13 @@ typedef struct scratch {
     float *power;    /* [rows, slots] */
 } scratch;
 
+static void part(const float *restrict from, size_t n, float *restrict even, float *restrict odd) {
+    for (size_t i = 0; i < n; i++) {
+        even[i] = from[2 * i];
+        odd[i] = from[2 * i + 1];
+    }
+}
+
 /* Sums and differences of n and H - n, of even and of odd k. */
 static void fold_quarters(const sns_log_mel *m, const scratch *t, float *out) {
     size_t H = m->c.n_fft / 2, Q = H / 2, R = m->R, plane = t->rows * R;
@@ -269,12 +276,10 @@ static void fold_quarters(const sns_log_mel *m, const scratch *t, float *out) {
     }
     plus_e[Q] = t->e[Q];
     plus_o[Q] = t->o[Q];
-    const float *of[4] = {plus_e, minus_o, minus_e, plus_o}; /* k even, k odd; cosines, sines */
-    for (size_t p = 0; p < 8; p++) {
-        const float *from = of[(p >> 2) * 2 + (p & 1)] + (p >> 1 & 1);
-        float *to = out + p * plane;
-        for (size_t i = 0; i < R; i++) to[i] = from[2 * i];
-    }
+    part(plus_e, R, out, out + 2 * plane); /* even k: cosines, sines */
+    part(minus_o, R, out + plane, out + 3 * plane);
+    part(minus_e, R, out + 4 * plane, out + 6 * plane); /* odd k */
+    part(plus_o, R, out + 5 * plane, out + 7 * plane);
 }
 
 /* Row `row` of every product: a frame times the window, what is symmetric added up. */
