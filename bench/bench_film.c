@@ -2,8 +2,8 @@
  *
  *   bench_film MODEL_DIR FILM THREADS     samples once a second and at cuts, THREADS decode
  *
- * Uses the public interface only, as `sensus moments --fast` does: the film is decoded in a process of its
- * own, its samples are encoded as they come. */
+ * Uses the public interface only, as `sensus moments --fast` does: the film is decoded in a process
+ * of its own, its samples are encoded as they come. */
 #include "bench_turns.h"
 #include <sensus/ground.h>
 

@@ -1,14 +1,13 @@
 /* bench_sound.c - what models that hear do, in turn with a peer (bench_turns.h).
  *
  *   bench_sound make DIR                 DIR/sound.f32: half a minute at 16 kHz; DIR/model-sound: a
- *                                        ViT-S/16 over windows of 10.24 s, 1024 x 128 as AST has them,
- *                                        random weights, f32
- *   bench_sound log-mel SOUND            Whisper's spectrogram of all of it
+ *                                        ViT-S/16 over windows of 10.24 s, 1024 x 128 as AST has
+ * them, random weights, f32 bench_sound log-mel SOUND            Whisper's spectrogram of all of it
  *   bench_sound encode MODEL SOUND       its vector, by the public interface
- *   bench_sound products MODEL SOUND     the matrix products of that alone, on numbers of no meaning: of
- *                                        patches, blocks and projection, one after the other
- *   bench_sound isolation FILE N         milliseconds to decode a recording here and in a process of
- *                                        its own, N times in turn: medians, and what a start costs */
+ *   bench_sound products MODEL SOUND     the matrix products of that alone, on numbers of no
+ * meaning: of patches, blocks and projection, one after the other bench_sound isolation FILE N
+ * milliseconds to decode a recording here and in a process of its own, N times in turn: medians,
+ * and what a start costs */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -237,8 +236,8 @@ static int products(const char *dir, const char *path) {
         sns_log_mel_read(dir, &mel, &frames, &err))
         return fail(&err);
     size_t C = w.c.vision.width, H = w.c.vision.mlp, P = w.c.patch_px;
-    const size_t shapes[PRODUCTS][2] = {{C, P * P}, {3 * C, C}, {C, C}, {H, C}, {C, H},
-                                        {w.c.embed, C}};
+    const size_t shapes[PRODUCTS][2] = {{C, P * P}, {3 * C, C}, {C, C},
+                                        {H, C},     {C, H},     {w.c.embed, C}};
     size_t window = sns_log_mel_samples(&mel, w.c.frames), step = window / 2;
     w.windows = sound.count > window ? 1 + (sound.count - window + step - 1) / step : 1;
     w.T = 1 + sns_clip_patches(&w.c);
@@ -300,8 +299,8 @@ static int compare_isolation(const char *path, size_t n) {
     qsort(here, n, sizeof *here, by_size);
     qsort(there, n, sizeof *there, by_size);
     double a = here[n / 2], b = there[n / 2];
-    printf("%s: %.3f ms in this process, %.3f ms in one of its own: %.3f ms more, %.2f x\n", path, a,
-           b, b - a, b / a);
+    printf("%s: %.3f ms in this process, %.3f ms in one of its own: %.3f ms more, %.2f x\n", path,
+           a, b, b - a, b / a);
     printf("starting the process that starts them: %.3f ms; the first recording, which loads "
            "FFmpeg: %.1f and %.1f ms\n",
            begun, first_here, first_there);

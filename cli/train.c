@@ -18,8 +18,7 @@ typedef struct values {
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
         patch_drop_until, checkpoint_activations;
-    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db,
-        sound_mask;
+    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db, sound_mask;
     bool lock_image, lock_text, no_flip, squash, resume, bf16;
 } values;
 
@@ -324,8 +323,8 @@ static const cli_option options[] = {
     {0, "sound-noise", CLI_FLOAT, "X", "0.3", "share of the sounds that get white noise",
      AT(sound_noise), 0, 1, NULL},
     {0, "sound-filter", CLI_FLOAT, "DB", "6",
-     "their bands louder or softer by up to so much, as by another microphone",
-     AT(sound_filter_db), 0, 60, NULL},
+     "their bands louder or softer by up to so much, as by another microphone", AT(sound_filter_db),
+     0, 60, NULL},
     {0, "sound-mask", CLI_FLOAT, "X", "0.15",
      "largest share of a spectrogram's frames, and of its bands, that is hidden", AT(sound_mask), 0,
      0.9, NULL},

@@ -15,15 +15,15 @@ typedef struct sns_sound {
 } sns_sound;
 
 typedef struct sns_sound_options {
-    size_t rate_hz;     /* resample to this rate, 1000 to 192000; 0: 16000 */
-    double max_seconds; /* refuse longer sound; 0: 3600 */
-    int cut;            /* nonzero: what is longer is cut there instead */
+    size_t rate_hz;        /* resample to this rate, 1000 to 192000; 0: 16000 */
+    double max_seconds;    /* refuse longer sound; 0: 3600 */
+    int cut;               /* nonzero: what is longer is cut there instead */
     double budget_seconds; /* that all of it may take to read; 0: 600. Opening it, and each of its
                               frames, may take 30 at most */
-    const int *cancel;  /* NULL, or a flag: soon after it becomes nonzero the call ends with
-                           SNS_CANCELLED */
+    const int *cancel;     /* NULL, or a flag: soon after it becomes nonzero the call ends with
+                              SNS_CANCELLED */
     const sns_isolation *isolation; /* decode in a process of its own; NULL: in this one */
-    size_t max_memory; /* bytes that such a process may take; 0: 4 GiB */
+    size_t max_memory;              /* bytes that such a process may take; 0: 4 GiB */
 } sns_sound_options;
 
 /* Read a file's sound (of a film: its best track), all channels mixed into one, at one rate.

@@ -145,18 +145,18 @@ typedef struct sns_train_options {
     double sound_mask;       /* largest share of frames, and of bands, that is hidden; 0.15 */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
                    instead of the centre square; so it will be at inference too */
-    const char *lang_weight; /* "en=0.4,de=0.1"; "en=0.4" */
-    uint64_t seed;           /* 1 */
-    size_t threads;          /* 0: as OpenMP decides */
-    size_t loader_threads;   /* 1 */
-    size_t cache_mb;         /* of decoded pictures; 4096 */
-    size_t cache_px;         /* their side; 0: 1.25 * image_px */
-    size_t save_every;       /* steps; 0: by time only */
-    double save_minutes;     /* 10; 0: by steps only */
-    size_t log_every;        /* steps; 10 */
+    const char *lang_weight;        /* "en=0.4,de=0.1"; "en=0.4" */
+    uint64_t seed;                  /* 1 */
+    size_t threads;                 /* 0: as OpenMP decides */
+    size_t loader_threads;          /* 1 */
+    size_t cache_mb;                /* of decoded pictures; 4096 */
+    size_t cache_px;                /* their side; 0: 1.25 * image_px */
+    size_t save_every;              /* steps; 0: by time only */
+    double save_minutes;            /* 10; 0: by steps only */
+    size_t log_every;               /* steps; 10 */
     const sns_isolation *isolation; /* where sounds are decoded (isolation.h); NULL: here */
-    int resume;              /* go on from out_dir's newest checkpoint */
-    const char *dtype;       /* of model/: "F16" or "F32"; "F16" */
+    int resume;                     /* go on from out_dir's newest checkpoint */
+    const char *dtype;              /* of model/: "F16" or "F32"; "F16" */
 
     /* Called between steps by the training thread; nonzero stops as `cancel` does. */
     int (*progress)(void *user, const sns_train_progress *p);

@@ -77,8 +77,8 @@ typedef struct sns_sample_options {
     double from;       /* start here: to go on after an interruption, the last sample's end */
     double until;      /* end here; 0: at the film's end */
     int keep_repeated; /* nonzero: a sample every so often though the picture stands still */
-    int fast;          /* nonzero: frames that no other frame needs are not decoded: up to half of the
-                          time, and a cut may be found a few frames late */
+    int fast; /* nonzero: frames that no other frame needs are not decoded: up to half of the
+                 time, and a cut may be found a few frames late */
 } sns_sample_options;
 
 /* A frame and the span that it stands for: up to the next sample, or the film's end. */

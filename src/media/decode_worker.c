@@ -148,8 +148,7 @@ static bool receive_rest(int fd, const sns_work *work, char **path, char **bytes
         return false;
     *path = calloc(1, work->path_size + 1);
     *bytes = work->in_memory ? malloc(work->bytes_size + 1) : NULL;
-    return *path && (*bytes || !work->in_memory) &&
-           sns_receive_all(fd, *path, work->path_size) &&
+    return *path && (*bytes || !work->in_memory) && sns_receive_all(fd, *path, work->path_size) &&
            sns_receive_all(fd, *bytes, work->bytes_size);
 }
 

@@ -10,7 +10,8 @@
  * is an error of its file alone. What a worker says is checked as if it came from the file.
  *
  * A worker takes longer to start than most recordings to decode, so one that gave its answer waits
- * for the next. Should it crash then, an earlier file may be to blame, and a new worker tries again.
+ * for the next. Should it crash then, an earlier file may be to blame, and a new worker tries
+ * again.
  */
 #include "media/isolation.h"
 #include "base/error.h"
@@ -104,7 +105,7 @@ static void serve(int from) {
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* no one else's handlers */
     sigaction(SIGCHLD, &reap, NULL);
-    signal(SIGINT, SIG_IGN); /* a terminal's interrupt is for the asking process, */
+    signal(SIGINT, SIG_IGN);  /* a terminal's interrupt is for the asking process, */
     signal(SIGTERM, SIG_IGN); /* which may finish something; this one ends with it */
     for (int fd; (fd = receive_fd(from)) >= 0; close(fd)) {
         sns_av_start(NULL); /* a failure is the worker's to tell */

@@ -2,10 +2,10 @@
  *
  * A random window of a longer sound, a shorter one at a random place in silence; its speed, and so
  * its pitch, changed (Ko et al. 2015, "Audio Augmentation for Speech Recognition"); loudness; white
- * noise; and in the spectrogram a curve over the bands, as another microphone or room would bring it
- * (Nam et al. 2022, "FilterAugment", with lines between points), and one band of frames and one of
- * frequencies hidden by its mean (Park et al. 2019, "SpecAugment"). Every number is drawn whether or
- * not it is used, so one option does not shift another's draws. */
+ * noise; and in the spectrogram a curve over the bands, as another microphone or room would bring
+ * it (Nam et al. 2022, "FilterAugment", with lines between points), and one band of frames and one
+ * of frequencies hidden by its mean (Park et al. 2019, "SpecAugment"). Every number is drawn
+ * whether or not it is used, so one option does not shift another's draws. */
 #include "train/sound_augment.h"
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,7 @@ typedef struct draws {
     double place, speed, gain, noise_db;
     bool noise;
     uint64_t noise_seed;
-    double mask[2][2];      /* of frames, of bands: length as a share of the longest; place */
+    double mask[2][2];     /* of frames, of bands: length as a share of the longest; place */
     double filter[POINTS]; /* dB, at evenly spaced bands */
 } draws;
 

@@ -1,5 +1,6 @@
 /* test_isolation.c - films and recordings decoded in processes of their own: the same samples, and
- * what becomes of a process that dies, hangs or takes too much memory, each of which is provoked. */
+ * what becomes of a process that dies, hangs or takes too much memory, each of which is provoked.
+ */
 #include "base/file.h"
 #include "make_film.h"
 #include <dirent.h>
@@ -231,8 +232,9 @@ static void workers_are_used_again(void **state) {
     sns_sound_free(&s);
     assert_int_equal(child_of(child_of(getpid())), worker);
     /* A limit is its own: the next recording has another. */
-    assert_int_equal(heard(&(sns_sound_options){.rate_hz = 192000, .max_memory = 64 << 20}, &s, &err),
-                     SNS_LIMIT);
+    assert_int_equal(
+        heard(&(sns_sound_options){.rate_hz = 192000, .max_memory = 64 << 20}, &s, &err),
+        SNS_LIMIT);
     assert_int_equal(heard(&(sns_sound_options){.rate_hz = 48000}, &s, &err), SNS_OK);
     sns_sound_free(&s);
     worker = child_of(child_of(getpid()));
@@ -316,18 +318,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(samples_are_the_same),
-        cmocka_unit_test(errors_come_through),
-        cmocka_unit_test(a_crash_is_one_films),
-        cmocka_unit_test(a_film_may_take_so_much_memory),
-        cmocka_unit_test(sounds_are_the_same),
-        cmocka_unit_test(errors_of_sounds_come_through),
-        cmocka_unit_test(a_crash_is_one_sounds),
-        cmocka_unit_test(workers_are_used_again),
-        cmocka_unit_test(a_hang_ends),
-        cmocka_unit_test(time_and_memory_end),
-        cmocka_unit_test(no_process_is_left),
-        cmocka_unit_test(without_a_server),
+        cmocka_unit_test(samples_are_the_same),  cmocka_unit_test(errors_come_through),
+        cmocka_unit_test(a_crash_is_one_films),  cmocka_unit_test(a_film_may_take_so_much_memory),
+        cmocka_unit_test(sounds_are_the_same),   cmocka_unit_test(errors_of_sounds_come_through),
+        cmocka_unit_test(a_crash_is_one_sounds), cmocka_unit_test(workers_are_used_again),
+        cmocka_unit_test(a_hang_ends),           cmocka_unit_test(time_and_memory_end),
+        cmocka_unit_test(no_process_is_left),    cmocka_unit_test(without_a_server),
     };
     if (!film_has_ffmpeg()) {
         puts("skipped: no ffmpeg");
