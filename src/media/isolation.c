@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 100, MOST_IDLE = 16 };
+enum { POLL_MS = 100, MOST_IDLE = 16, PATIENCE_MS = 50 };
 static const size_t default_max_pixels = (size_t)64 << 20;
 
 struct sns_isolation {
@@ -115,6 +115,8 @@ static void serve(int from) {
         sns_decode_for(fd);
         _exit(0);
     }
+    /* Those that only wait have been told to end; those that don't are killed with this one. */
+    for (int i = 0; i < PATIENCE_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++) usleep(1000);
 }
 
 sns_status sns_isolation_new(sns_isolation **out, sns_error *err) {
