@@ -255,15 +255,18 @@ static void into_the_space_of_pictures(void **state) {
         assert_memory_equal(before, after, sizeof before);
         /* and its audio tower beside the same texts once more: begins where a new one does not */
         sns_train_result new, taken;
-        o.out_dir = in_set(out, "taken");
+        o.out_dir = in_set(out, micro ? "new2" : "new");
         o.steps = 1;
         run(&o, &new);
+        o.out_dir = in_set(out, micro ? "taken2" : "taken");
         o.sound_init_dir = b;
         run(&o, &taken);
         print_message("first loss: %.3f, with a learned tower %.3f\n", new.loss, taken.loss);
         assert_true(taken.loss < new.loss - 0.2);
         o.cnn_width = 12;
+        o.out_dir = in_set(out, "not taken");
         assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
+        o.cnn_width = 8;
         o.sound_init_dir = a; /* which has none */
         assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
         o.sound_init_dir = NULL;
