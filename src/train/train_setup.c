@@ -27,6 +27,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .sound_gain_db = 6,
                              .sound_noise = 0.3,
                              .sound_filter_db = 6,
+                             .sound_phone = 0.2,
                              .sound_mask = 0.15,
                              .image_px = 64,
                              .patch_px = 8,
@@ -76,9 +77,11 @@ static sns_status check_sound_options(const sns_train_options *o, sns_error *err
         !(o->sound_gain_db >= 0 && o->sound_gain_db <= 60) ||
         !(o->sound_noise >= 0 && o->sound_noise <= 1) ||
         !(o->sound_filter_db >= 0 && o->sound_filter_db <= 60) ||
+        !(o->sound_phone >= 0 && o->sound_phone <= 1) ||
         !(o->sound_mask >= 0 && o->sound_mask <= 0.9))
-        return sns_fail(err, SNS_ARG,
-                        "a change of speed, gain, noise, filter or mask is out of range");
+        return sns_fail(
+            err, SNS_ARG,
+            "a change of speed, gain, noise, filter, telephone or mask is out of range");
     return SNS_OK;
 }
 
