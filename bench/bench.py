@@ -54,10 +54,20 @@ class Worker:
         self.process.stdin.flush()
 
     def processor_ms(self):
-        """User and system time of all its threads so far."""
-        with open(f"/proc/{self.process.pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time so far of all its threads and of the processes that it started."""
+        parent, ticks = {}, {}
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue  # it has ended
+            pid = int(path.split("/")[2])
+            parent[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+        mine = {self.process.pid}
+        while more := {pid for pid, above in parent.items() if above in mine} - mine:
+            mine |= more
+        return 1e3 * sum(ticks.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
 
     def peak_mb(self):
         """The most memory it held, as Linux counts it."""

@@ -2,8 +2,8 @@
  *
  *   bench_film MODEL_DIR FILM THREADS     samples once a second and at cuts, THREADS decode
  *
- * Uses the public interface only, as `sensus moments` does: the film is decoded in a process of its
- * own, its samples are encoded as they come. */
+ * Uses the public interface only, as `sensus moments --fast` does: the film is decoded in a process
+ * of its own, its samples are encoded as they come. */
 #include "bench_turns.h"
 #include <sensus/ground.h>
 
@@ -19,7 +19,8 @@ typedef struct work {
 static bool read_film(void *user) {
     work *w = user;
     sns_error err;
-    const sns_film_options o = {.every = 1, .threads = w->threads, .isolation = w->isolation};
+    const sns_film_options o = {
+        .every = 1, .fast = 1, .threads = w->threads, .isolation = w->isolation};
     sns_film_free(w->film);
     if (!sns_film_read(w->model, w->cohort, w->path, &o, &w->film, &err)) return true;
     fprintf(stderr, "bench_film: %s\n", err.message);

@@ -22,7 +22,7 @@ typedef struct cli_command {
     const char *examples;    /* one command a line; NULL when none */
     cli_table table;
     size_t min_arguments, max_arguments;
-    bool decodes; /* takes recordings: main starts cli_isolation */
+    bool decodes;                     /* takes recordings: main starts cli_isolation */
     int (*run)(const cli_call *call); /* returns an exit code */
 } cli_command;
 

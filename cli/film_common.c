@@ -20,6 +20,7 @@ int cli_film_read(cli_film *f, const cli_film_values *v, const char *path) {
                                 .from = v->from,
                                 .until = v->until,
                                 .threads = (size_t)v->threads,
+                                .fast = v->fast,
                                 .isolation = f->isolation,
                                 .progress = show,
                                 .user = f};

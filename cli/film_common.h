@@ -22,6 +22,7 @@ typedef struct cli_film_values {
     const char *model;
     double every, from, until;
     int64_t threads;
+    bool fast;
 } cli_film_values;
 
 #define CLI_FILM_OPTIONS(type, member)                                                             \
@@ -55,6 +56,16 @@ typedef struct cli_film_values {
          offsetof(type, member.until),                                                             \
          0,                                                                                        \
          1e6,                                                                                      \
+         NULL},                                                                                    \
+        {0,                                                                                        \
+         "fast",                                                                                   \
+         CLI_FLAG,                                                                                 \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         "decode only frames that others need: a cut may be found a few frames late",              \
+         offsetof(type, member.fast),                                                              \
+         0,                                                                                        \
+         0,                                                                                        \
          NULL},                                                                                    \
     {                                                                                              \
         0, "threads", CLI_INT, "N", "1", "threads that decode", offsetof(type, member.threads), 1, \

@@ -18,7 +18,7 @@ typedef struct values {
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
         layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
         patch_drop_until, checkpoint_activations;
-    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db,
+    double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db, sound_phone,
         sound_mask;
     bool lock_image, lock_text, no_flip, squash, resume, bf16;
 } values;
@@ -100,7 +100,7 @@ static void fill_sound_options(const values *v, sns_train_options *o) {
     o->cnn_width = (size_t)v->cnn_width, o->cnn_layers = v->cnn_layers;
     o->sound_speed = v->sound_speed, o->sound_gain_db = v->sound_gain_db;
     o->sound_noise = v->sound_noise, o->sound_mask = v->sound_mask;
-    o->sound_filter_db = v->sound_filter_db;
+    o->sound_filter_db = v->sound_filter_db, o->sound_phone = v->sound_phone;
 }
 
 static void fill_options(const values *v, screen *s, sns_train_options *o) {
@@ -324,8 +324,11 @@ static const cli_option options[] = {
     {0, "sound-noise", CLI_FLOAT, "X", "0.3", "share of the sounds that get white noise",
      AT(sound_noise), 0, 1, NULL},
     {0, "sound-filter", CLI_FLOAT, "DB", "6",
-     "their bands louder or softer by up to so much, as by another microphone",
-     AT(sound_filter_db), 0, 60, NULL},
+     "their bands louder or softer by up to so much, as by another microphone", AT(sound_filter_db),
+     0, 60, NULL},
+    {0, "sound-phone", CLI_FLOAT, "X", "0.2",
+     "share of them that lose what is above 3 to 8 kHz, as by a telephone", AT(sound_phone), 0, 1,
+     NULL},
     {0, "sound-mask", CLI_FLOAT, "X", "0.15",
      "largest share of a spectrogram's frames, and of its bands, that is hidden", AT(sound_mask), 0,
      0.9, NULL},

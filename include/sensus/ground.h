@@ -21,6 +21,7 @@ typedef struct sns_film sns_film; /* immutable; may be shared by threads */
 typedef struct sns_film_options {
     double every;                   /* seconds between samples while the picture changes; 0: 0.25 */
     double from, until;             /* the part to read; until 0: to the end */
+    int fast;                       /* video.h: decode only what other frames need */
     size_t threads;                 /* that decode; 0: one */
     size_t batch;                   /* samples encoded at once; 0: 32; at most 1024 */
     size_t max_pixels;              /* video.h */

@@ -142,6 +142,7 @@ typedef struct sns_train_options {
     double sound_gain_db;    /* louder or softer by up to this; 6 */
     double sound_noise;      /* share of them that get white noise; 0.3 */
     double sound_filter_db;  /* their bands are louder or softer by up to this; 6 */
+    double sound_phone;      /* share of them that lose what is above 3 to 8 kHz; 0.2 */
     double sound_mask;       /* largest share of frames, and of bands, that is hidden; 0.15 */
     int squash; /* nonzero: scale both sides to image_px, so that the model sees the whole picture,
                    instead of the centre square; so it will be at inference too */

@@ -92,6 +92,8 @@ typedef struct sns_sample_options {
     double longest;     /* a sample begins after so many seconds though the picture stands still; 0:
                            never */
     int keep_repeated;  /* nonzero: a sample every so often though the picture stands still */
+    int fast;           /* nonzero: frames that no other frame needs are not decoded: up to half of
+                           the time, and a cut may be found a few frames late */
     sns_sampling after; /* go on after a sample with this `next`, in place of from; zeroed: none */
 } sns_sample_options;
 

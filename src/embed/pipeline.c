@@ -118,9 +118,8 @@ static void drop_bytes(picture *s) {
 
 static sns_status prepare_sound(const pipeline *p, picture *s) {
     const sns_embed_item *it = &s->item;
-    const sns_sound_options o = {.rate_hz = p->encoder->sound_rate_hz,
-                                 .cancel = p->cancel,
-                                 .isolation = p->isolation};
+    const sns_sound_options o = {
+        .rate_hz = p->encoder->sound_rate_hz, .cancel = p->cancel, .isolation = p->isolation};
     return it->bytes ? sns_sound_decode(it->bytes, it->size, it->name, &o, &s->sound, &s->error)
                      : sns_sound_load(it->name, &o, &s->sound, &s->error);
 }

@@ -59,7 +59,8 @@ sns_status sns_film_read(const sns_model *model, const sns_classifier *cohort, c
         return sns_fail(err, SNS_ARG, "the cohort is another model's");
     const sns_film_reading how = {.sampling = {.every = o->every > 0 ? o->every : default_every,
                                                .from = o->from,
-                                               .until = o->until},
+                                               .until = o->until,
+                                               .fast = o->fast},
                                   .pictures = o->batch,
                                   .threads = o->threads,
                                   .max_pixels = o->max_pixels,

@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 100, MOST_IDLE = 16 };
+enum { POLL_MS = 100, MOST_IDLE = 16, PATIENCE_MS = 50 };
 static const size_t default_max_pixels = (size_t)64 << 20;
 
 struct sns_isolation {
@@ -93,8 +93,16 @@ static bool send_fd(int to, int fd) {
     return sendmsg(to, &m, MSG_NOSIGNAL) == 1;
 }
 
+/* Workers are waited for, so that their processor time counts as the asking process's. */
+static void wait_workers(int number) {
+    (void)number;
+    int code = errno;
+    while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    errno = code;
+}
+
 static void serve(int from) {
-    struct sigaction reap = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+    struct sigaction reap = {.sa_handler = wait_workers};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* no one else's handlers */
@@ -109,6 +117,8 @@ static void serve(int from) {
         sns_decode_for(fd);
         _exit(0);
     }
+    /* Those that only wait have been told to end; those that don't are killed with this one. */
+    for (int i = 0; i < PATIENCE_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++) usleep(1000);
 }
 
 sns_status sns_isolation_new(sns_isolation **out, sns_error *err) {

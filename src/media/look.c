@@ -39,13 +39,18 @@ sns_status sns_look_at(struct SwsContext **sws, const AVFrame *f, const char *na
                        sns_error *err) {
     enum { STRIDE = 3 * SNS_LOOK_PX + 64 };
     _Alignas(64) uint8_t rgb[STRIDE * SNS_LOOK_PX + 64];
-    *sws = sns_av.sws_getCachedContext(*sws, f->width, f->height, f->format, SNS_LOOK_PX,
+    /* Four rows for each of the small copy's are enough; of a large frame the others are not read.
+     */
+    int step = f->height / (4 * SNS_LOOK_PX), skip[AV_NUM_DATA_POINTERS];
+    if (step < 1) step = 1;
+    for (int i = 0; i < AV_NUM_DATA_POINTERS; i++) skip[i] = f->linesize[i] * step;
+    *sws = sns_av.sws_getCachedContext(*sws, f->width, f->height / step, f->format, SNS_LOOK_PX,
                                        SNS_LOOK_PX, AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL,
                                        NULL);
     const char *format = sns_av.av_get_pix_fmt_name(f->format);
     uint8_t *const to[4] = {rgb};
     const int stride[4] = {STRIDE};
-    if (!*sws || sns_av.sws_scale(*sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height,
+    if (!*sws || sns_av.sws_scale(*sws, (const uint8_t *const *)f->data, skip, 0, f->height / step,
                                   to, stride) <= 0)
         return sns_fail(err, SNS_UNSUPPORTED, "%s: frames of %s, %d x %d pixels", name,
                         format ? format : "no format", f->width, f->height);

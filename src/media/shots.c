@@ -57,6 +57,7 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
     if (!(o->every > 0)) s->options.every = 1;
     s->state = o->after;
     if (o->after.seconds > 0) s->options.from = o->after.seconds;
+    if (o->fast) video->in->decoder->skip_frame = AVDISCARD_NONREF;
     sns_status status = s->options.from > 0 ? sns_video_seek(video, s->options.from, err) : SNS_OK;
     if (status)
         sns_shots_free(s);
@@ -67,6 +68,7 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
 
 void sns_shots_free(sns_shots *s) {
     if (!s) return;
+    s->video->in->decoder->skip_frame = AVDISCARD_DEFAULT;
     sns_av.sws_freeContext(s->sws);
     sns_image_free(&s->image[0]);
     sns_image_free(&s->image[1]);

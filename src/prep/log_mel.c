@@ -1,15 +1,18 @@
 /* log_mel.c - log-mel spectrograms of two conventions, by small matrix products a block of frames.
  *
- * With N = n_fft, bins k = 0 ... H = N / 2, frames x_f every `hop` samples, times a window w and
- * followed by zeros up to N:
- *     X_f[k] = sum_n w[n] x_f[n] exp(-2 pi i k n / N)
- *     mel_f  = W (|X_f|^2)                                       W [M, bins]
- * The transform is products with matrices of cosines and sines: any N, one order of sums, at the
- * speed of a matrix product. Symmetry leaves a quarter of them. The sound is real and cosines are
- * even, so samples n and N - n meet in e = y[n] + y[N-n] for the cosines and o = y[n] - y[N-n] for
- * the sines. And for an even N, cos(2 pi (H-k) n / N) is (-1)^n cos(2 pi k n / N), and the sine
- * likewise with the opposite sign: with A, B the cosine sums over even and odd n, C, D the sine sums,
- *     |X[k]|^2 = (A + B)^2 + (C + D)^2        |X[H-k]|^2 = (A - B)^2 + (C - D)^2
+ * With N = n_fft, H = N / 2, bins k = 0 ... H, frames x_f every `hop` samples, y = x_f times a
+ * window and followed by zeros up to N: X[k] = sum_n y[n] exp(-2 pi i k n / N)        mel_f = W
+ * (|X|^2), W [M, bins] The transform is products with matrices of cosines and sines: any N, one
+ * order of sums, at the speed of a matrix product. What is symmetric is added up before, which
+ * leaves an eighth of them:
+ *   - y is real, so samples n and N - n meet: e = y[n] + y[N-n] for the cosines, o = y[n] - y[N-n]
+ *     for the sines, n = 0 ... H.
+ *   - If N is a multiple of 4, so do n and H - n, whose cosines differ by (-1)^k and sines by
+ *     -(-1)^k: e[n] + e[H-n] and o[n] - o[H-n] for even k, the opposite signs for odd ones.
+ *   - And bins k and H - k differ by the sign of odd n: with A, B the cosine sums over even and odd
+ * n, C, D the sine sums, |X[k]|^2 = (A + B)^2 + (C + D)^2        |X[H-k]|^2 = (A - B)^2 + (C - D)^2
+ * So there are eight products of about N / 8 samples and bins: (k even, odd) x (n even, odd) x
+ * (cosines, sines). Where N is no multiple of 4 there are two, of H + 1.
  *
  * WHISPER (Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision"):
  *   frames are centred on 0, hop, 2 hop, ... of the sound mirrored at its ends, F = n / hop; w is a
@@ -28,19 +31,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The transform's matrices have MAX_FFT^2 / 4 floats at most, of an odd size MAX_FFT^2 / 2. */
-enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 128 };
+/* The transform's matrices have MAX_FFT^2 / 2 floats at most: 32 MiB. */
+enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 256 };
 static const double KALDI_LOW_HZ = 20, PREEMPHASIS = 0.97;
 static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
 
 struct sns_log_mel {
     sns_log_mel_config c;
-    size_t bins;
-    size_t parts;   /* 2: even and odd samples apart; 1: n_fft is odd */
-    size_t R, K;    /* samples and bins of a part, filled up to what products are fast with */
-    float *window;  /* [window] */
-    float *basis;   /* [parts, 2, R, K]: cosines, sines; 0 where it is filled up */
-    float *filters; /* [M, bins] */
+    bool quartered;  /* n_fft is a multiple of 4 */
+    size_t products; /* 8, or 2 */
+    size_t count;    /* samples of a product, and its bins; 0 beyond what there is */
+    size_t R, K;     /* the same, filled up with 0 to what products are fast with */
+    size_t slots;    /* powers of a frame, [4, count] or [count], in an order of their own */
+    float *window;   /* [window] */
+    float *basis;    /* [products, R, K] */
+    float *filters;  /* [M, slots] */
 };
 
 void sns_log_mel_whisper(sns_log_mel_config *c) {
@@ -105,19 +110,30 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
 
-/* Row i of part r is sample n = parts i + r. */
+/* Sample i and bin j of product p: their angle's cosine or sine; 0 beyond what there is. */
+static float basis_at(const sns_log_mel *m, size_t p, size_t i, size_t j) {
+    size_t N = m->c.n_fft, n = i, k = j, last = N / 2;
+    if (m->quartered) n = 2 * i + (p >> 1 & 1), k = 2 * j + (p >> 2), last = N / 4;
+    if (i >= m->count || j >= m->count || n > last || k > last) return 0;
+    double angle = 2 * M_PI * (double)(k * n % N) / (double)N;
+    return (float)(p & 1 ? sin(angle) : cos(angle));
+}
+
 static void fill_basis(sns_log_mel *m) {
-    size_t N = m->c.n_fft, R = m->R, K = m->K;
-    for (size_t r = 0; r < m->parts; r++)
-        for (size_t i = 0; i < R; i++) {
-            size_t n = m->parts * i + r;
-            float *cosines = m->basis + (2 * r * R + i) * K, *sines = cosines + R * K;
-            for (size_t k = 0; k < K; k++) {
-                double angle = 2 * M_PI * (double)(k * n % N) / (double)N;
-                cosines[k] = n <= N / 2 ? (float)cos(angle) : 0;
-                sines[k] = n <= N / 2 ? (float)sin(angle) : 0;
-            }
-        }
+    float *at = m->basis;
+    for (size_t p = 0; p < m->products; p++)
+        for (size_t i = 0; i < m->R; i++)
+            for (size_t j = 0; j < m->K; j++) *at++ = basis_at(m, p, i, j);
+}
+
+/* The bin of a slot; bins is none, where another slot has it. */
+static size_t bin_of(const sns_log_mel *m, size_t slot) {
+    size_t H = m->c.n_fft / 2, none = H + 1;
+    if (!m->quartered) return slot;
+    size_t k = 2 * (slot % m->count) + slot / (2 * m->count);
+    bool mirrored = slot / m->count % 2;
+    if (k > H / 2 || (mirrored && 2 * k == H)) return none;
+    return mirrored ? H - k : k;
 }
 
 static double slaney_mel(double hz) {
@@ -150,12 +166,13 @@ static void fill_filters(sns_log_mel *m) {
             at[j] = low + (double)(i + j) * step;
             if (whisper) at[j] = slaney_hz(at[j]);
         }
-        for (size_t k = 0; k < m->bins; k++) {
+        for (size_t slot = 0; slot < m->slots; slot++) {
+            size_t k = bin_of(m, slot);
             double hz = (double)k * (double)c->rate_hz / (double)c->n_fft;
             double y = triangle(at[0], at[1], at[2], whisper ? hz : kaldi_mel(hz));
             if (whisper) y *= 2 / (at[2] - at[0]);
             if (!whisper && 2 * k == c->n_fft) y = 0; /* Kaldi leaves the last bin out */
-            m->filters[i * m->bins + k] = y > 0 ? (float)y : 0;
+            m->filters[i * m->slots + slot] = y > 0 && 2 * k <= c->n_fft ? (float)y : 0;
         }
     }
 }
@@ -167,13 +184,15 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
     sns_log_mel *m = calloc(1, sizeof *m);
     if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     m->c = *c;
-    m->bins = c->n_fft / 2 + 1;
-    m->parts = c->n_fft % 2 ? 1 : 2;
-    m->R = round_up(c->n_fft / 2 / m->parts + 1, 4);
-    m->K = round_up(c->n_fft / 2 / m->parts + 1, 16);
+    m->quartered = c->n_fft % 4 == 0;
+    m->products = m->quartered ? 8 : 2;
+    m->count = c->n_fft / (m->quartered ? 8 : 2) + 1;
+    m->slots = m->quartered ? 4 * m->count : m->count;
+    m->R = round_up(m->count, 4);
+    m->K = round_up(m->count, 16);
     m->window = sns_aligned_alloc(c->window * sizeof *m->window);
-    m->basis = sns_aligned_alloc(m->parts * 2 * m->R * m->K * sizeof *m->basis);
-    m->filters = sns_aligned_alloc(c->mels * m->bins * sizeof *m->filters);
+    m->basis = sns_aligned_alloc(m->products * m->R * m->K * sizeof *m->basis);
+    m->filters = sns_aligned_alloc(c->mels * m->slots * sizeof *m->filters);
     if (!m->window || !m->basis || !m->filters) {
         sns_log_mel_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram's tables");
@@ -229,53 +248,76 @@ static void kaldi_frame(const sns_log_mel_config *c, const float *x, size_t f, f
 }
 
 typedef struct scratch {
-    float *frame;            /* [n_fft] */
-    float *sums, *differences; /* [parts R], of samples n and N - n; 0 beyond H */
-    float *folded;           /* [parts, 2, rows, R] */
-    float *spectrum;         /* [parts, 2, rows, K] */
-    float *power;            /* [rows, bins] */
-    size_t rows;             /* at most BLOCK */
+    size_t rows;     /* at most BLOCK */
+    float *frame;    /* [n_fft] */
+    float *e, *o;    /* [H + 1] */
+    float *pair[4];  /* [2 R]: sums and differences of e, of o */
+    float *folded;   /* [products, rows, R] */
+    float *spectrum; /* [products, rows, K] */
+    float *power;    /* [rows, slots] */
 } scratch;
 
-/* Row `to` of each part: a frame times the window, samples n and N - n together. */
-static void fold(const sns_log_mel *m, const scratch *t, size_t to) {
-    size_t N = m->c.n_fft, R = m->R, plane = t->rows * R;
-    float *y = t->frame, *e = t->sums, *o = t->differences;
-    for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
-    e[0] = y[0];
-    e[N / 2] = y[N / 2]; /* of an odd N, replaced */
-    for (size_t n = 1; n < (N + 1) / 2; n++) {
-        e[n] = y[n] + y[N - n];
-        o[n] = y[n] - y[N - n];
+static void part(const float *restrict from, size_t n, float *restrict even, float *restrict odd) {
+    for (size_t i = 0; i < n; i++) {
+        even[i] = from[2 * i];
+        odd[i] = from[2 * i + 1];
     }
-    float *out = t->folded + to * R;
-    if (m->parts == 1) {
-        memcpy(out, e, R * sizeof *out);
-        memcpy(out + plane, o, R * sizeof *out);
-        return;
-    }
-    for (size_t i = 0; i < R; i++) out[i] = e[2 * i];
-    for (size_t i = 0; i < R; i++) out[plane + i] = o[2 * i];
-    for (size_t i = 0; i < R; i++) out[2 * plane + i] = e[2 * i + 1];
-    for (size_t i = 0; i < R; i++) out[3 * plane + i] = o[2 * i + 1];
 }
 
-/* |X|^2 of all bins of one row. */
-static void add_up(const sns_log_mel *m, const scratch *t, size_t row) {
-    size_t H = m->c.n_fft / 2, bins = H / m->parts + 1, plane = t->rows * m->K;
-    const float *A = t->spectrum + row * m->K, *C = A + plane, *B = C + plane, *D = B + plane;
-    float *power = t->power + row * m->bins;
-    if (m->parts == 1) {
-        for (size_t k = 0; k < bins; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+/* Sums and differences of n and H - n, of even and of odd k. */
+static void fold_quarters(const sns_log_mel *m, const scratch *t, float *out) {
+    size_t H = m->c.n_fft / 2, Q = H / 2, R = m->R, plane = t->rows * R;
+    float *plus_e = t->pair[0], *minus_e = t->pair[1], *plus_o = t->pair[2], *minus_o = t->pair[3];
+    for (size_t n = 0; n < Q; n++) {
+        plus_e[n] = t->e[n] + t->e[H - n];
+        minus_e[n] = t->e[n] - t->e[H - n];
+        plus_o[n] = t->o[n] + t->o[H - n];
+        minus_o[n] = t->o[n] - t->o[H - n];
+    }
+    plus_e[Q] = t->e[Q];
+    plus_o[Q] = t->o[Q];
+    part(plus_e, R, out, out + 2 * plane); /* even k: cosines, sines */
+    part(minus_o, R, out + plane, out + 3 * plane);
+    part(minus_e, R, out + 4 * plane, out + 6 * plane); /* odd k */
+    part(plus_o, R, out + 5 * plane, out + 7 * plane);
+}
+
+/* Row `row` of every product: a frame times the window, what is symmetric added up. */
+static void fold(const sns_log_mel *m, const scratch *t, size_t row) {
+    size_t N = m->c.n_fft;
+    float *y = t->frame, *out = t->folded + row * m->R;
+    for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
+    t->e[0] = y[0];
+    t->e[N / 2] = y[N / 2]; /* of an odd N, replaced */
+    for (size_t n = 1; n < (N + 1) / 2; n++) {
+        t->e[n] = y[n] + y[N - n];
+        t->o[n] = y[n] - y[N - n];
+    }
+    if (m->quartered) {
+        fold_quarters(m, t, out);
         return;
     }
-    for (size_t k = 0; k < bins; k++) {
-        float re = A[k] + B[k], im = C[k] + D[k];
-        power[k] = re * re + im * im;
-    }
-    for (size_t k = 0; k < bins; k++) {
-        float re = A[k] - B[k], im = C[k] - D[k];
-        power[H - k] = re * re + im * im;
+    memcpy(out, t->e, m->count * sizeof *out);
+    memcpy(out + t->rows * m->R, t->o, m->count * sizeof *out);
+}
+
+/* |X|^2 of one row in all slots. */
+static void add_up(const sns_log_mel *m, const scratch *t, size_t row) {
+    size_t n = m->count, plane = t->rows * m->K;
+    const float *A = t->spectrum + row * m->K, *C = A + plane;
+    float *power = t->power + row * m->slots;
+    if (!m->quartered)
+        for (size_t k = 0; k < n; k++) power[k] = A[k] * A[k] + C[k] * C[k];
+    for (size_t q = 0; m->quartered && q < 2; q++, A += 4 * plane, C += 4 * plane, power += 2 * n) {
+        const float *B = A + 2 * plane, *D = C + 2 * plane;
+        for (size_t j = 0; j < n; j++) {
+            float re = A[j] + B[j], im = C[j] + D[j];
+            power[j] = re * re + im * im;
+        }
+        for (size_t j = 0; j < n; j++) {
+            float re = A[j] - B[j], im = C[j] - D[j];
+            power[n + j] = re * re + im * im;
+        }
     }
 }
 
@@ -292,13 +334,13 @@ static sns_status block(const sns_log_mel *m, const float *x, size_t n, size_t f
             kaldi_frame(c, x, first + i, t->frame);
         fold(m, t, i);
     }
-    for (size_t p = 0; p < 2 * m->parts && !s; p++)
+    for (size_t p = 0; p < m->products && !s; p++)
         s = sns_gemm(false, false, count, K, R, t->folded + p * t->rows * R, R,
                      m->basis + p * R * K, K, 0, t->spectrum + p * t->rows * K, K, err);
     if (s) return s;
     for (size_t i = 0; i < count; i++) add_up(m, t, i);
-    return sns_gemm(false, true, count, c->mels, m->bins, t->power, m->bins, m->filters, m->bins, 0,
-                    out, c->mels, err);
+    return sns_gemm(false, true, count, c->mels, m->slots, t->power, m->slots, m->filters, m->slots,
+                    0, out, c->mels, err);
 }
 
 /* A number's bits; those of numbers above 0 are in the order of the numbers, and, unlike these,
@@ -341,23 +383,28 @@ static void kaldi_scale(const sns_log_mel_config *c, float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = (log_above(bits_of(x[i]), least) - c->mean) * scale;
 }
 
-static sns_status take_scratch(const sns_log_mel *m, size_t rows, scratch *t, sns_error *err) {
+static bool take_scratch(const sns_log_mel *m, size_t rows, scratch *t) {
+    size_t half = m->c.n_fft / 2 + 1;
     t->rows = rows;
     t->frame = sns_aligned_calloc(m->c.n_fft * sizeof *t->frame);
-    t->sums = sns_aligned_calloc(m->parts * m->R * sizeof *t->sums);
-    t->differences = sns_aligned_calloc(m->parts * m->R * sizeof *t->differences);
-    t->folded = sns_aligned_alloc(rows * m->parts * 2 * m->R * sizeof *t->folded);
-    t->spectrum = sns_aligned_alloc(rows * m->parts * 2 * m->K * sizeof *t->spectrum);
-    t->power = sns_aligned_alloc(rows * m->bins * sizeof *t->power);
-    return t->frame && t->sums && t->differences && t->folded && t->spectrum && t->power
-               ? SNS_OK
-               : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
+    t->e = sns_aligned_calloc(half * sizeof *t->e);
+    t->o = sns_aligned_calloc(half * sizeof *t->o);
+    t->folded = sns_aligned_calloc(m->products * rows * m->R * sizeof *t->folded);
+    t->spectrum = sns_aligned_alloc(m->products * rows * m->K * sizeof *t->spectrum);
+    t->power = sns_aligned_alloc(rows * m->slots * sizeof *t->power);
+    bool ok = t->frame && t->e && t->o && t->folded && t->spectrum && t->power;
+    for (int i = 0; i < 4; i++) {
+        t->pair[i] = sns_aligned_calloc(2 * m->R * sizeof *t->pair[i]);
+        ok &= t->pair[i] != NULL;
+    }
+    return ok;
 }
 
 static void drop_scratch(scratch *t) {
     sns_aligned_free(t->frame);
-    sns_aligned_free(t->sums);
-    sns_aligned_free(t->differences);
+    sns_aligned_free(t->e);
+    sns_aligned_free(t->o);
+    for (int i = 0; i < 4; i++) sns_aligned_free(t->pair[i]);
     sns_aligned_free(t->folded);
     sns_aligned_free(t->spectrum);
     sns_aligned_free(t->power);
@@ -370,7 +417,9 @@ sns_status sns_log_mel_run(const sns_log_mel *m, const float *samples, size_t n,
     scratch t = {0};
     if (!F)
         return sns_fail(err, SNS_ARG, "%zu samples are less than one frame of a spectrogram", n);
-    sns_status s = take_scratch(m, F < BLOCK ? F : BLOCK, &t, err);
+    sns_status s = take_scratch(m, F < BLOCK ? F : BLOCK, &t)
+                       ? SNS_OK
+                       : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     for (size_t f = 0; f < F && !s; f += BLOCK)
         s = block(m, samples, n, f, F - f < BLOCK ? F - f : BLOCK, &t, out + f * c->mels, err);
     drop_scratch(&t);

@@ -111,8 +111,8 @@ static const char *ending_of(sns_kind kind) {
 }
 
 /* The sound as it goes into the shard: unchanged, or of a rarer kind as WAV. *owned is freed. */
-static sns_status sound(const builder *b, const sns_pair *p, const void **data, size_t *size, const char **ending,
-                        void **owned, sns_error *err) {
+static sns_status sound(const builder *b, const sns_pair *p, const void **data, size_t *size,
+                        const char **ending, void **owned, sns_error *err) {
     const sns_sound_options o = {.isolation = b->o->from.isolation};
     sns_sound heard;
     uint8_t *bytes = NULL;

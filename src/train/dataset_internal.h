@@ -16,9 +16,9 @@ struct sns_dataset {
     sns_strbuf pool;
     char lang[SNS_LANGS_MAX][16];
     size_t lang_count, skipped;
-    size_t sound_rate_hz; /* 0: samples are pictures */
+    size_t sound_rate_hz;           /* 0: samples are pictures */
     const sns_isolation *isolation; /* where sounds are decoded; NULL: in this process */
-    bool squash;          /* the whole picture, its aspect lost, instead of its centre */
+    bool squash;                    /* the whole picture, its aspect lost, instead of its centre */
     sns_warn_fn warn;
     void *user;
 };

@@ -47,7 +47,7 @@ typedef struct sns_loader_options {
     uint64_t seed;
     bool no_flip;
     const sns_isolation *isolation; /* where a stream's sounds are decoded; NULL: here */
-    const char *lang_weight; /* "en=0.4,de=0.1" */
+    const char *lang_weight;        /* "en=0.4,de=0.1" */
 } sns_loader_options;
 
 typedef struct sns_loader sns_loader;

@@ -2,22 +2,26 @@
  *
  * A random window of a longer sound, a shorter one at a random place in silence; its speed, and so
  * its pitch, changed (Ko et al. 2015, "Audio Augmentation for Speech Recognition"); loudness; white
- * noise; and in the spectrogram a curve over the bands, as another microphone or room would bring it
- * (Nam et al. 2022, "FilterAugment", with lines between points), and one band of frames and one of
- * frequencies hidden by its mean (Park et al. 2019, "SpecAugment"). Every number is drawn whether or
- * not it is used, so one option does not shift another's draws. */
+ * noise; and in the spectrogram a curve over the bands, as another microphone or room would bring
+ * it (Nam et al. 2022, "FilterAugment", with lines between points), high bands
+ * as quiet as its quietest place, and one band of frames and one
+ * of frequencies hidden by its mean (Park et al. 2019, "SpecAugment"). Every number is drawn
+ * whether or not it is used, so one option does not shift another's draws. */
 #include "train/sound_augment.h"
 #include <math.h>
 #include <string.h>
 
+/* The share of the bands that is left; of Slaney's up to 8 kHz, 0.7 ends at 3 kHz. */
+static const double least_left = 0.7;
 enum { NOISE_LEAST_DB = 5, NOISE_MOST_DB = 30, POINTS = 5 };
 
 typedef struct draws {
     double place, speed, gain, noise_db;
     bool noise;
     uint64_t noise_seed;
-    double mask[2][2];      /* of frames, of bands: length as a share of the longest; place */
+    double mask[2][2];     /* of frames, of bands: length as a share of the longest; place */
     double filter[POINTS]; /* dB, at evenly spaced bands */
+    double left;           /* share of the bands that is heard */
 } draws;
 
 static double between(sns_rng *rng, double low, double high) {
@@ -34,6 +38,9 @@ static draws draw(const sns_sound_augment *a, sns_rng *rng) {
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) d.mask[i][j] = sns_rng_uniform(rng);
     for (int i = 0; i < POINTS; i++) d.filter[i] = between(rng, -a->filter_db, a->filter_db);
+    bool phone = sns_rng_uniform(rng) < a->phone;
+    double left = between(rng, least_left, 1);
+    d.left = phone ? left : 1;
     return d;
 }
 
@@ -81,6 +88,13 @@ static void filter(const sns_sound_augment *a, const draws *d, float *x, size_t 
     }
 }
 
+static void cut_high(const sns_sound_augment *a, const draws *d, float *x, size_t M) {
+    float least = x[0];
+    for (size_t i = 1; i < a->frames * M; i++) least = x[i] < least ? x[i] : least;
+    for (size_t f = 0; f < a->frames; f++)
+        for (size_t m = (size_t)(d->left * (double)M); m < M; m++) x[f * M + m] = least;
+}
+
 static void hide(const sns_sound_augment *a, const draws *d, float *x, size_t M) {
     size_t side[2] = {a->frames, M}, from[2], to[2];
     double sum = 0;
@@ -100,12 +114,13 @@ static void hide(const sns_sound_augment *a, const draws *d, float *x, size_t M)
 sns_status sns_sound_augment_run(const sns_sound_augment *a, sns_rng *rng, const int16_t *sound,
                                  size_t n, float *scratch, float *out, sns_error *err) {
     size_t W = sns_sound_augment_scratch(a), M = sns_log_mel_config_of(a->mel)->mels;
-    draws d = {.speed = 1, .gain = 1};
+    draws d = {.speed = 1, .gain = 1, .left = 1};
     if (rng) d = draw(a, rng);
     cut(&d, sound, n, scratch, W);
     if (rng) add_noise(&d, scratch, W);
     sns_status s = sns_log_mel_run(a->mel, scratch, W, out, err);
     if (!s && rng && a->filter_db > 0) filter(a, &d, out, M);
+    if (!s && d.left < 1) cut_high(a, &d, out, M);
     if (!s && rng && a->mask > 0) hide(a, &d, out, M);
     return s;
 }

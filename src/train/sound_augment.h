@@ -13,6 +13,7 @@ typedef struct sns_sound_augment {
     double gain_db;         /* louder or softer by up to so much */
     double noise;           /* share of the sounds that get white noise, 5 to 30 dB below them */
     double filter_db;       /* bands are louder or softer by up to so much, as by a microphone */
+    double phone;           /* share of the sounds that lose their high bands, as by a telephone */
     double mask;            /* largest share of the frames, and of the bands, that is hidden */
 } sns_sound_augment;
 

@@ -91,6 +91,7 @@ sns_status sns_run_open_mel(sns_run *r, const char *dir, sns_error *err) {
                                    .gain_db = o->sound_gain_db,
                                    .noise = o->sound_noise,
                                    .filter_db = o->sound_filter_db,
+                                   .phone = o->sound_phone,
                                    .mask = o->sound_mask};
     return s;
 }

@@ -27,6 +27,7 @@ void sns_train_defaults(sns_train_options *o) {
                              .sound_gain_db = 6,
                              .sound_noise = 0.3,
                              .sound_filter_db = 6,
+                             .sound_phone = 0.2,
                              .sound_mask = 0.15,
                              .image_px = 64,
                              .patch_px = 8,
@@ -66,8 +67,9 @@ static sns_status check_sound_options(const sns_train_options *o, sns_error *err
         return sns_fail(err, SNS_ARG, "audio tower %d of spectrogram %d is not known",
                         (int)o->sound_tower, (int)o->spectrogram);
     if (o->sound_init_dir && (!o->init_dir || !o->sound_tower))
-        return sns_fail(err, SNS_ARG, "an audio tower to start from goes with a model that sees to "
-                                      "start from, and with a tower of the same sizes");
+        return sns_fail(err, SNS_ARG,
+                        "an audio tower to start from goes with a model that sees to "
+                        "start from, and with a tower of the same sizes");
     if (!(o->window_seconds >= 0.1 && o->window_seconds <= 60))
         return sns_fail(err, SNS_ARG, "windows of %g seconds: must be 0.1 to 60",
                         o->window_seconds);
@@ -75,8 +77,11 @@ static sns_status check_sound_options(const sns_train_options *o, sns_error *err
         !(o->sound_gain_db >= 0 && o->sound_gain_db <= 60) ||
         !(o->sound_noise >= 0 && o->sound_noise <= 1) ||
         !(o->sound_filter_db >= 0 && o->sound_filter_db <= 60) ||
+        !(o->sound_phone >= 0 && o->sound_phone <= 1) ||
         !(o->sound_mask >= 0 && o->sound_mask <= 0.9))
-        return sns_fail(err, SNS_ARG, "a change of speed, gain, noise, filter or mask is out of range");
+        return sns_fail(
+            err, SNS_ARG,
+            "a change of speed, gain, noise, filter, telephone or mask is out of range");
     return SNS_OK;
 }
 

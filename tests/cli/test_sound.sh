@@ -47,13 +47,13 @@ expect 0 embed -m "$vit" "$one" "$one"
 [ "$(sort -u "$out" | wc -l)" = 1 ] || fail "two vectors of one file"
 expect 1 embed -m "$vit" "$one" "$goldens/media/palette.png"
 err_has "palette.png"
+[ "$(wc -l <"$out")" = 1 ] || fail "the good file's vector is missing"
 expect 1 embed -m "$vit" "$work/all.jsonl" "$one" "$work/none.wav"
 err_lines 2
 err_has "all.jsonl: no film or recording that is known, or damaged"
 err_has "none.wav"
 expect 0 --version
 out_has "FFmpeg"
-[ "$(wc -l <"$out")" = 1 ] || fail "the good file's vector is missing"
 
 expect 0 tokenizer train "$work/texts.txt" -o "$work/vocabulary" --vocab 520
 expect 0 data build --out "$work/shard-{}.tar" "$work/sounds.jsonl"
@@ -152,6 +152,24 @@ if command -v ffmpeg > /dev/null; then
     expect 1 index -m "$m" "$work/files"
     out_has "1 new"
     err_has "silent.mp4: no sound in it"
+fi
+
+# The model that ships: what it says of itself, its size, and that it is of the space of the one that sees.
+ships=$(dirname "$sensus")/../../models/sensus-sound
+if [ -d "$ships" ]; then
+    expect 0 model info "$ships"
+    out_has "audio tower"
+    expect 0 embed -m "$ships" "$one" "$work/test/low/420.wav"
+    [ "$(wc -l <"$out")" = 2 ] || fail "the shipped model does not hear"
+    kilobytes=$(du -sk --apparent-size "$ships" | cut -f1)
+    [ "$kilobytes" -le 8000 ] || fail "the shipped model has $kilobytes KB"
+    expect 0 embed -m "$ships" --text "a dog" -o "$work/a.npy"
+    expect 0 embed -m "$ships/../sensus-small" --text "a dog" -o "$work/b.npy"
+    "$python" - "$work/a.npy" "$work/b.npy" <<'PY' || fail "the shipped models are of two spaces"
+import array, sys
+a, b = (array.array("f", open(path, "rb").read()[-1024:]) for path in sys.argv[1:])
+sys.exit(not sum(x * y for x, y in zip(a, b)) > 0.98)
+PY
 fi
 
 [ $failures = 0 ] || echo "$failures failures" >&2

@@ -92,7 +92,7 @@ static void cut_off(void **state) {
         {"first.m4a", FOUR_SECONDS "-c:a aac -movflags +faststart"},
         {"film.mkv", FOUR_SECONDS "-f lavfi -i testsrc=s=64x48:d=4 -c:v mpeg4 -c:a flac"},
         {"film.mp4", FOUR_SECONDS "-f lavfi -i testsrc=s=64x48:d=4 -c:v mpeg4 -c:a aac -movflags "
-                                 "+faststart"},
+                                  "+faststart"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         file f = made(cases[i][0], cases[i][1]);
@@ -135,7 +135,8 @@ static void little_is_left(void **state) {
 
 static void another_formats_header(void **state) {
     (void)state;
-    static const char *const magic[] = {"OggS", "RIFF", "fLaC", "\x1a\x45\xdf\xa3", "ID3\4", "%PDF"};
+    static const char *const magic[] = {"OggS",  "RIFF", "fLaC", "\x1a\x45\xdf\xa3",
+                                        "ID3\4", "%PDF"};
     static const char *const cases[][2] = {{"w.wav", FOUR_SECONDS},
                                            {"w.ogg", FOUR_SECONDS "-c:a libvorbis"},
                                            {"w.flac", FOUR_SECONDS},
@@ -247,9 +248,9 @@ static void absurd_durations(void **state) {
     f = made("years.mkv", FOUR_SECONDS "-c:a flac");
     if (f.bytes) {
         /* Segment's Duration, a double: 10^300 ms, then less than nothing, then no number. */
-        static const char numbers[3][8] = {
-            "\x7e\x37\xe4\x3c\x88\x00\x75\x9c", "\xc2\x37\xe4\x3c\x88\x00\x75\x9c",
-            "\x7f\xf8\0\0\0\0\0\0"};
+        static const char numbers[3][8] = {"\x7e\x37\xe4\x3c\x88\x00\x75\x9c",
+                                           "\xc2\x37\xe4\x3c\x88\x00\x75\x9c",
+                                           "\x7f\xf8\0\0\0\0\0\0"};
         for (int i = 0; i < 3; i++) {
             memcpy(find(f, "\x44\x89\x88", 3) + 3, numbers[i], 8);
             lasts("years.mkv", f.bytes, f.size, 3.9, 4.2);
@@ -274,7 +275,8 @@ static void absurd_durations(void **state) {
     }
     free(f.bytes);
     f = made("long.flac", "-f lavfi -i anullsrc=r=8000:cl=mono -t 4000");
-    if (f.bytes) refused("long.flac", f.bytes, f.size, SNS_LIMIT, "more than 3600 seconds of sound");
+    if (f.bytes)
+        refused("long.flac", f.bytes, f.size, SNS_LIMIT, "more than 3600 seconds of sound");
     free(f.bytes);
 }
 
@@ -293,9 +295,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_off),         cmocka_unit_test(little_is_left),
-        cmocka_unit_test(another_formats_header), cmocka_unit_test(nothing_inside),
-        cmocka_unit_test(one_sample),      cmocka_unit_test(rates_and_channels),
+        cmocka_unit_test(cut_off),
+        cmocka_unit_test(little_is_left),
+        cmocka_unit_test(another_formats_header),
+        cmocka_unit_test(nothing_inside),
+        cmocka_unit_test(one_sample),
+        cmocka_unit_test(rates_and_channels),
         cmocka_unit_test(absurd_durations),
     };
     if (!film_has_ffmpeg()) {

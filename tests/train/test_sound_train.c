@@ -255,15 +255,18 @@ static void into_the_space_of_pictures(void **state) {
         assert_memory_equal(before, after, sizeof before);
         /* and its audio tower beside the same texts once more: begins where a new one does not */
         sns_train_result new, taken;
-        o.out_dir = in_set(out, "taken");
+        o.out_dir = in_set(out, micro ? "new2" : "new");
         o.steps = 1;
         run(&o, &new);
+        o.out_dir = in_set(out, micro ? "taken2" : "taken");
         o.sound_init_dir = b;
         run(&o, &taken);
         print_message("first loss: %.3f, with a learned tower %.3f\n", new.loss, taken.loss);
         assert_true(taken.loss < new.loss - 0.2);
         o.cnn_width = 12;
+        o.out_dir = in_set(out, "not taken");
         assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
+        o.cnn_width = 8;
         o.sound_init_dir = a; /* which has none */
         assert_int_equal(sns_train(&o, NULL, NULL), SNS_SHAPE);
         o.sound_init_dir = NULL;
@@ -402,6 +405,7 @@ static void augmentation(void **state) {
     for (size_t i = 0; i < N; i++) assert_true(scratch[i] == (float)x[i] / 32767);
     for (size_t i = N; i < FRAMES * 160; i++) assert_true(scratch[i] == 0);
     all.speed = 0.5, all.gain_db = 60, all.noise = 1, all.mask = 0.9, all.filter_db = 60;
+    all.phone = 0.5;
     for (uint64_t seed = 0; seed < 50; seed++) { /* also of one sample, and of a long sound */
         size_t n = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 700 : N;
         sns_rng_seed(&rng, seed);
@@ -440,6 +444,18 @@ static void augmentation(void **state) {
             assert_true(fabsf(shift[m] - 2 * shift[m - 1] + shift[m - 2]) < 1e-5f);
     }
     assert_true(fabsf(shift[0] - shift[MELS - 1]) > 1e-3f);
+    /* A telephone alone: the low bands as they were, the high ones as the quietest place. */
+    plain.filter_db = 0, plain.phone = 1;
+    sns_rng_seed(&rng, 2);
+    assert_int_equal(sns_sound_augment_run(&plain, &rng, x, N, scratch, a, NULL), SNS_OK);
+    size_t left = 0; /* bands up to the highest in which something is heard */
+    float least = b[0];
+    for (size_t i = 0; i < FRAMES * MELS; i++) least = fminf(least, b[i]);
+    for (size_t i = 0; i < FRAMES * MELS; i++)
+        if (a[i] != least && i % MELS >= left) left = i % MELS + 1;
+    assert_in_range(left, MELS * 2 / 3, MELS - 1);
+    for (size_t i = 0; i < FRAMES * MELS; i++)
+        assert_true(a[i] == (i % MELS < left ? b[i] : least));
     free(scratch);
     sns_log_mel_free(mel);
 }
