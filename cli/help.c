@@ -194,7 +194,8 @@ void cli_print_man_overview(const cli_entry *entries, size_t count) {
     printf(
         ".SH ENVIRONMENT\n.TP\nSENSUS_MODEL\nthe folder of the model, unless \\-\\-model says\n"
         ".TP\nSENSUS_CATALOG\nthe catalog, unless \\-\\-catalog says\n"
-        ".TP\nSENSUS_CPU\nref, avx2, avx512, avx512bf16 or neon: use no more than these instructions\n"
+        ".TP\nSENSUS_CPU\nref, avx2, avx512, avx512bf16 or neon: use no more than these "
+        "instructions\n"
         ".TP\nSENSUS_PACKED_CACHE\noff: keep no packed weights of bf16 and int8 models in files\n");
     man_exit_status();
 }
