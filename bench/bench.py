@@ -134,7 +134,7 @@ class Bench:
         self.options, self.lines = options, []
         self.tools = os.path.join(options.build, "bench")
         self.data = os.path.join(options.build, "bench-data")
-        self.rounds = 3 if options.quick else 9
+        self.rounds = 3 if options.quick else 7
         self.train_batch = 8 if options.quick else 32
         self.env = {"OMP_NUM_THREADS": str(options.threads)}
 
@@ -226,7 +226,7 @@ class Bench:
         """Files to vectors: reading, decoding, resizing and encoding side by side."""
         self.need_onnx("model")
         self.need_pictures()
-        n = {"12mp": 32, "vga": 128}[picture] // (4 if self.options.quick else 1)
+        n = {"12mp": 32, "vga": 64}[picture] // (4 if self.options.quick else 1)
         path = self.at(picture + ".jpg")
         graph, theirs_is = self.peer_graph("model", "image", numbers)
         ours = Worker("sensus", [self.tool("bench_pipeline"), self.narrow_model("model", numbers), path, str(n)], self.env)
@@ -242,13 +242,13 @@ class Bench:
             ours.close()
             theirs.close()
 
-    def train(self, name, tokens=77, ours_half=False, theirs_half=False):
+    def train(self, name, ours_half=False, theirs_half=False):
         """A step in turn, and the most memory that either side held. ViT-B/32 drops the insides of two blocks in three."""
         env = self.torch_env()
         self.need_model()
         batch = self.train_batch
         model = self.at("model-tiny" if name == "tiny" else "model")
-        ours = Worker("sensus", [self.tool("bench_train_step"), name, str(batch), "serve", str(tokens)]
+        ours = Worker("sensus", [self.tool("bench_train_step"), name, str(batch), "serve", "77"]
                       + ["bf16"] * ours_half + ["drop"] * (name == "b32"), self.env)
         theirs = Worker("torch", ["/usr/bin/python3", os.path.join(HERE, "peers/torch_worker.py"), model,
                                   self.at("pixels.f32"), self.at("text77.i64"), str(batch),
@@ -593,10 +593,7 @@ def train_lines(b, T):
                   lambda name=name: {**b.train(name, ours_half=True), "memory_target": 0.6})
         if not b.options.quick:
             b.attempt(f"train-{name}-both-bf16", f"train {title}, bf16 both, B={B}, {T}", "torch", None,
-                      lambda name=name: b.train(name, 77, True, True))
-    if not b.options.quick:
-        b.attempt("train-b32-10", f"train ViT-B/32, f32, 10 tokens (peer 77), B={B}, {T}", "torch", None,
-                  lambda: b.train("b32", 10))
+                      lambda name=name: b.train(name, True, True))
 
 
 def sound_lines(b, T):
