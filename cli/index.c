@@ -10,7 +10,7 @@ typedef struct values {
     const char *catalog, *model, *sound_model;
     bool rebuild, retry, exact, regions, verify, json, quiet;
     int64_t threads;
-    double every;
+    double every, sound_weight;
 } values;
 
 typedef struct reporter {
@@ -87,6 +87,7 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const models 
                            .regions = v->regions,
                            .sound_model = m->hears,
                            .sound_model_dir = m->hears_dir,
+                           .sound_weight = v->sound_weight,
                            .isolation = m->isolation,
                            .cancel = (const int *)&interrupted,
                            .progress = show_progress,
@@ -169,6 +170,11 @@ static const cli_option options[] = {
      "a second model, which hears, of the space of the first (train --lock-text): for recordings "
      "and the sound of films; without it the catalog's",
      offsetof(values, sound_model), 0, 0, NULL},
+    {0, "sound-weight", CLI_FLOAT, "W", "0",
+     "what sound counts beside the pictures of a film, remembered; nothing is read again for it; "
+     "0: "
+     "as it is, at first 0.25",
+     offsetof(values, sound_weight), 0, 100, NULL},
     {0, "rebuild", CLI_FLAG, NULL, NULL,
      "forget everything in the catalog first; needed to use another model",
      offsetof(values, rebuild), 0, 0, NULL},

@@ -71,9 +71,11 @@ typedef struct sns_index_options {
     size_t batch_files; /* files in one transaction, the most that a kill can lose; 0: 128 */
     double every;       /* of films: seconds between samples while the picture changes; 0: 1 */
     int regions;        /* nonzero: of each sample also nine parts, half as wide and high */
-    const sns_model *sound_model;   /* hears, in the space of the model, which sees; NULL: no sound,
-                                       or   that of a model that hears itself */
-    const char *sound_model_dir;    /* remembered for sns_catalog_sound_model_dir; NULL: not */
+    const sns_model *sound_model; /* hears, in the space of the model, which sees; NULL: no sound,
+                                     or   that of a model that hears itself */
+    const char *sound_model_dir;  /* remembered for sns_catalog_sound_model_dir; NULL: not */
+    double sound_weight; /* of its sound beside the pictures of a film, remembered; 0: as it
+                            is, at first 0.25 */
     const sns_isolation *isolation; /* where films are decoded (video.h); NULL: in this process */
     const int *cancel; /* NULL, or a flag: soon after it becomes nonzero the call ends with
                           SNS_CANCELLED; finished batches and stretches stay */

@@ -9,7 +9,7 @@
  * cohort of relevance.h) score on the catalog's pictures (p) and windows of sound (a), stored when
  * it was indexed (catalog_scale.c), and q . x the cosines at one time:
  *     z_p = (q . x_p - m_p) / d_p      z_a = (q . x_a - m_a) / d_a
- *     z   = (z_p + W z_a) / sqrt(1 + W^2)         both;  z_p or z_a where there is one
+ *     z   = (z_p + w z_a) / sqrt(1 + w^2)         both;  z_p or z_a where there is one
  *     score = m_p + d_p z                         so that pictures keep their cosines
  * Late fusion by the sum rule (Kittler, Hatef, Duin, Matas 1998) after z-normalisation (Jain,
  * Nandakumar, Ross 2005); the divisor keeps what says nothing at deviation 1. */
@@ -21,8 +21,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const float W = 1;
 
 /* Scores along a film. */
 typedef struct track {
@@ -110,8 +108,9 @@ bool sns_films_are_joined(const sns_films *f) {
     return f->joined;
 }
 
-float sns_films_join(float picture, float sound) {
-    return (picture + W * sound) / sqrtf(1 + W * W);
+float sns_films_join(const sns_films *f, float picture, float sound) {
+    float w = f->scale.weight;
+    return (picture + w * sound) / sqrtf(1 + w * w);
 }
 
 /* The slot of a row's id. */
@@ -255,7 +254,7 @@ static sns_status join_part(sns_films *f, size_t i, size_t k, double start, doub
     if (sees && p->spans[i].seconds >= start && p->spans[i].seconds < end)
         span.seconds = p->spans[i].seconds;
     span.cut = sees && p->spans[i].cut && p->spans[i].start == start;
-    float z = sees && hears ? sns_films_join(z_p, z_a) : sees ? z_p : z_a;
+    float z = sees && hears ? sns_films_join(f, z_p, z_a) : sees ? z_p : z_a;
     return add(f, &f->both, span, on_scale(f, z), sees ? p->slots[i] : a->slots[k],
                sees && hears ? a->slots[k] : SNS_NO_SLOT, err);
 }

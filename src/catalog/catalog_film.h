@@ -42,7 +42,7 @@ sns_status sns_films_rank_all(sns_films *f, const float *query, size_t most, sns
  * pictures? Then a film's moment may have a higher score than any of its vectors. */
 bool sns_films_are_joined(const sns_films *f);
 /* What joining makes of the picture's and the sound's number of standard deviations. */
-float sns_films_join(float picture, float sound);
+float sns_films_join(const sns_films *f, float picture, float sound);
 /* *bits, to be freed: one for each slot, 1 where it is of sound; NULL when none is. */
 sns_status sns_films_sound(const sns_films *f, uint64_t **bits, sns_error *err);
 #endif

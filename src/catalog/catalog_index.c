@@ -542,7 +542,9 @@ static sns_status refresh_scale(sns_indexer *x, sns_error *err) {
     sns_scale scale;
     bool known;
     if (!x->o.sound_model) return SNS_OK;
-    sns_status status = sns_scale_read(x->c, &scale, &known, err);
+    sns_status status = x->o.sound_weight > 0 ? sns_scale_weigh(x->c, x->o.sound_weight, err)
+                                              : SNS_OK;
+    if (!status) status = sns_scale_read(x->c, &scale, &known, err);
     if (status || (known && !n->added && !n->changed && !n->removed)) return status;
     return sns_scale_store(x->c, x->model, err);
 }

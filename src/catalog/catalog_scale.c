@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 enum { MOST_VECTORS = 2048 };
+/* docs/SOUND.md has what others give. */
+static const float default_weight = 0.25f;
 
 static const char pictures_sql[] =
     "SELECT id FROM vectors WHERE id NOT IN (SELECT item FROM moments) UNION"
@@ -98,18 +100,32 @@ sns_status sns_scale_store(sns_catalog *c, const sns_model *model, sns_error *er
     return status;
 }
 
+sns_status sns_scale_weigh(sns_catalog *c, double weight, sns_error *err) {
+    char text[32];
+    if (!(weight > 0 && weight <= 100))
+        return sns_fail(err, SNS_ARG, "%s: a weight of sound of %g", c->path, weight);
+    snprintf(text, sizeof text, "%.9g", weight);
+    return sns_store_write_text(c, "sound_weight", text, err);
+}
+
+/* Of the meta table; `otherwise` when it is not there. */
+static sns_status read_number(const sns_catalog *c, const char *key, float otherwise, float *out,
+                              sns_error *err) {
+    char *text;
+    sns_status status = sns_store_read_text(c, key, &text, err);
+    *out = text ? strtof(text, NULL) : otherwise;
+    free(text);
+    return status;
+}
+
 sns_status sns_scale_read(const sns_catalog *c, sns_scale *out, bool *known, sns_error *err) {
-    float values[4] = {0};
-    *known = true;
-    for (size_t i = 0; i < 4; i++) {
-        char *text;
-        sns_status status = sns_store_read_text(c, keys[i], &text, err);
-        if (status) return status;
-        *known &= text != NULL;
-        values[i] = text ? strtof(text, NULL) : 0;
-        free(text);
-    }
-    *known &= isfinite(values[0]) && values[1] > 0 && isfinite(values[2]) && values[3] > 0;
-    *out = (sns_scale){{values[0], values[1]}, {values[2], values[3]}};
+    float values[4], weight;
+    sns_status status = read_number(c, "sound_weight", default_weight, &weight, err);
+    for (size_t i = 0; i < 4 && !status; i++)
+        status = read_number(c, keys[i], NAN, &values[i], err);
+    if (status) return status;
+    *known = isfinite(values[0]) && values[1] > 0 && isfinite(values[2]) && values[3] > 0;
+    if (!(weight > 0 && weight <= 100)) weight = default_weight;
+    *out = (sns_scale){{values[0], values[1]}, {values[2], values[3]}, weight};
     return SNS_OK;
 }

@@ -262,7 +262,7 @@ static sns_status add_moments(const judging *j, sns_films *films, sns_ranked_lis
         const sns_ranked *peak = find_slot(j, r->slot);
         const sns_ranked *sound = r->sound != SNS_NO_SLOT ? find_slot(j, r->sound) : NULL;
         r->relevance = peak ? peak->relevance : -INFINITY;
-        if (sound) r->relevance = sns_films_join(r->relevance, sound->relevance);
+        if (sound) r->relevance = sns_films_join(films, r->relevance, sound->relevance);
     }
     return status;
 }

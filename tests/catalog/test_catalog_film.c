@@ -617,6 +617,7 @@ static void pictures_and_sound_are_joined(void **state) {
     sns_store_write_text(c, "picture_deviation", "0.05", NULL);
     sns_store_write_text(c, "sound_mean", "0.05", NULL);
     sns_store_write_text(c, "sound_deviation", "0.2", NULL);
+    sns_store_write_text(c, "sound_weight", "0.5", NULL);
     assert_int_equal(sns_store_load_meta(c, NULL), SNS_OK);
     int64_t film = put(c, at_cosine(p), 0, 0, 40,
                        0); /* stands still; something is said at the end */
@@ -632,7 +633,7 @@ static void pictures_and_sound_are_joined(void **state) {
     const struct {
         int64_t item;
         double score, start, end;
-    } expected[] = {{film, mp + dp * (z_p + z_a) / sqrt(2), 20, 40},
+    } expected[] = {{film, mp + dp * (z_p + 0.5 * z_a) / sqrt(1.25), 20, 40},
                     {recording, mp + dp * z_r, 0, 15},
                     {picture, 0.33, 0, 0}};
     assert_in_range(hits.count, 3, 4); /* the film's first half may be a moment too, the last */

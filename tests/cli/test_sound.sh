@@ -132,6 +132,9 @@ expect 0 index $two -m "$work/sees" --sound-model "$work/space/model" "$work/fil
 out_has "8 new"
 expect 0 index $two "$work/files" # both models are remembered
 out_has "8 unchanged"
+expect 0 index $two --sound-weight 0.7 "$work/files"
+out_has "8 unchanged"
+expect 2 index $two --sound-weight 101 "$work/files"
 expect 0 index $two --verify
 expect 0 search $two -n 20 "a dog"
 lines 8

@@ -296,6 +296,7 @@ static void narrow_and_described(void **state) {
     assert_int_equal(sns_model_describe(model, 1, &text, NULL), SNS_OK);
     assert_non_null(strstr(text, "\"sound\":{\"rate_hz\":16000,\"frames\":12,\"mels\":8"));
     assert_null(strstr(text, "image_px"));
+    assert_non_null(strstr(text, "\"names\":\"huggingface\""));
     free(text);
     sns_model *cnn = loaded("goldens/sound/cnn");
     assert_int_equal(sns_model_describe(cnn, 0, &text, NULL), SNS_OK);
