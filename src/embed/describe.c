@@ -28,7 +28,7 @@ static const char *stored_type(const sns_model *m) {
 
 /* Whose names the tensors have. */
 static const char *family(const sns_model *m) {
-    return m->weights.gguf ? "clip.cpp" : family(m);
+    return m->weights.gguf ? "clip.cpp" : m->weights.open_clip ? "open_clip" : "huggingface";
 }
 
 /* What this processor multiplies the linear weights in: "f32", "bf16", "int8", or "mixed". */
