@@ -141,6 +141,7 @@ def train(tower, texts, vectors, captions, pairs, args):
     """The steps. -> the tower's new weights."""
     random = numpy.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
+    torch.set_num_threads(os.cpu_count())
     table, projection, scale = (torch.from_numpy(tower[n].astype(numpy.float32)) for n in
                                 (weights.TABLE, weights.PROJECTION, weights.SCALE))
     table.requires_grad_(), projection.requires_grad_()

@@ -201,7 +201,7 @@ def gather(args, workers):
         group = names.group.get(known) if known else entry["path"].split("/")[0]
         titles = [entry["title"]] + (names.english(known) if known else [])
         sense = words.sense(titles, group if group in wordnet.FILES else None, hints(names, known))
-        captions = lexicon.add(captions, titles + [sense[0]] * bool(sense))
+        captions = lexicon.add(captions, titles + ([sense[0]] if sense else []))
         captions = add_words(captions, sense, entry["source"], entry["path"])
         train.append(("cutout", entry["source"], entry["concept"], cut[0], captions))
         noun = entry["title"].lower()

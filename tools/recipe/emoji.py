@@ -169,7 +169,9 @@ def name_lines(lang, name, photo=False):
     if ":" in name:
         return lines
     phrase = with_article(lang, name)
-    return lines + [sentence(lang, phrase)] * bool(phrase) + [saying.format(x=name) for saying in SAYINGS.get(lang, ())]
+    if phrase:
+        lines.append(sentence(lang, phrase))
+    return lines + [saying.format(x=name) for saying in SAYINGS.get(lang, ())]
 
 
 def english_lines(names, photo=False):
