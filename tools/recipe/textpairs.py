@@ -1,5 +1,6 @@
-"""Pairs of texts that mean the same or nearly so, without pictures: WordNet's nouns with their synonyms, kinds and glosses,
-and with their translations, and those of adjectives. `align_text.py` teaches them to the text tower, so that a word no picture has shown lies by its kin.
+"""Pairs of texts that mean the same or nearly so, without pictures: WordNet's nouns with their synonyms, kinds and
+glosses, and with their translations, and those of adjectives. `align_text.py` teaches them to the text tower, so that a
+word no picture has shown lies by its kin.
 
 Held-out things are among the words, as in any dictionary; what CLDR says of held-out emoji is not: pictures of them are
 searched for by CLDR's names when the model is measured."""
