@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """model_card.py SENSUS MODEL_DIR DATA_DIR RUN_DIR... [--ablations TABLE.md] - measure a model and write its card, MODEL_DIR/README.md.
 
-DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR a training run's folder
-(run.txt, its command line; log.jsonl), one for each stage, TABLE.md what tools/ablations.py printed. Every other number of the card comes from `sensus eval` here and now."""
+DATA_DIR is what tools/recipe/build.py made (stats.json and the held-out folders), RUN_DIR the folder of a stage: run.txt, its
+commands, and for a run of `sensus train` log.jsonl. TABLE.md is what tools/ablations.py printed. Every other number of the card
+comes from `sensus eval` here and now."""
 import argparse
 import glob
 import json
@@ -17,6 +18,8 @@ TOWERS = {"vit": "Vision Transformer", "resnet": "ResNet with attention pooling"
 LAYOUTS = {"huggingface": "in Hugging Face's layout",
            "open_clip": "in open_clip's layout (`transformers` has no such towers)"}
 
+TYPES = {"F16": "f16", "F32": "f32", "I8": "int8 (convolutions beyond 1 x 1, norms and biases f16)"}
+
 
 def lines(sensus, *arguments):
     out = subprocess.run([sensus, "eval", *arguments, "--json"], check=True, capture_output=True, text=True).stdout
@@ -24,8 +27,8 @@ def lines(sensus, *arguments):
 
 
 def held_out(sensus, model, data):
-    """-> (emoji by English text, {folder: zero-shot}) on what recipe/build.py held out."""
-    emoji = lines(sensus, "retrieval", "--model", model, "--lang", "en",
+    """-> (emoji by texts of each language, {folder: zero-shot}) on what recipe/build.py held out."""
+    emoji = lines(sensus, "retrieval", "--model", model, "--lang", LANGUAGES,
                   "--manifest", os.path.join(data, "heldout-emoji", "manifest.jsonl"))
     photos = {name: lines(sensus, "zero-shot", "--model", model, "--manifest",
                           os.path.join(data, name, "manifest.jsonl"), "--template", "a photo of a {}",
@@ -115,19 +118,21 @@ def zero_shot_row(name, r):
 
 
 def training(runs):
-    """-> (steps, pairs a step, hours, last loss, commands) of all stages."""
-    total, hours, commands = 0, 0, []
+    """-> (commands of all stages, what the logs of `sensus train` say of its runs)."""
+    commands, said = [], []
     for run in runs:
         with open(os.path.join(run, "run.txt")) as text:
             commands.append(text.read().strip())
-        batch = int(commands[-1].split("--batch ")[1].split()[0])
-        with open(os.path.join(run, "log.jsonl")) as log:
+        log_file = os.path.join(run, "log.jsonl")
+        if not os.path.exists(log_file):
+            continue
+        with open(log_file) as log:
             steps = {s["step"]: s for s in map(json.loads, log) if "loss" in s}
-        order = sorted(steps)
-        total += order[-1]
-        hours += sum(batch * (b - a) / steps[b]["samples_per_s"] for a, b in zip(order, order[1:])) / 3600
-        loss = steps[order[-1]]["loss_average"]
-    return total, batch, hours, loss, "\n".join(commands)
+        order, batch = sorted(steps), int(commands[-1].split("--batch ")[1].split()[0])
+        hours = sum(batch * (b - a) / steps[b]["samples_per_s"] for a, b in zip(order, order[1:])) / 3600
+        said.append(f"{order[-1]:,} steps of {batch} pairs in {hours:.2f} hours on one to two cores of a shared machine, "
+                    f"last loss {steps[order[-1]]['loss_average']:.3f}")
+    return "\n".join(commands), "; then ".join(said)
 
 
 def choices(table):
@@ -154,16 +159,16 @@ def main(sensus, model, data, runs, table):
                     "--manifest", os.path.join(work, "manifest.jsonl"))
     emoji, photos = held_out(sensus, model, data)
     with open(os.path.join(data, "bal", "stats.json")) as kept, open(os.path.join(data, "stats.json")) as built:
-        stats, licences = json.load(kept), json.load(built)["licences"]
+        stats, built = json.load(kept), json.load(built)
     info = json.loads(subprocess.run([sensus, "model", "info", "--json", model], check=True, capture_output=True,
                                      text=True).stdout)
-    steps, batch, hours, loss, command = training(runs)
-    rows = "\n".join(f"| {k} | {licences[k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
+    command, said = training(runs)
+    rows = "\n".join(f"| {k} | {built['licences'][k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
     card = f"""# {os.path.basename(os.path.normpath(model))}
 
-A small multilingual CLIP ({tower(info['image'])} + {tower(info['text'])}) trained from scratch by `sensus train`:
-{info['parameters'] / 1e6:.2f} M parameters, {info['bytes'] / 1e6:.2f} MB, {info['dtype'].lower()}, {LAYOUTS[info['names']]}. Fingerprint
-`{info['fingerprint']}`. It knows drawings, emoji, clip art and some simple photographs, in {len(stats['languages'])} languages. It is not
+A small multilingual CLIP ({tower(info['image'])} + {tower(info['text'])}) trained from scratch:
+{info['parameters'] / 1e6:.2f} M parameters, {info['bytes'] / 1e6:.2f} MB, {TYPES[info['dtype']]}, {LAYOUTS[info['names']]}. Fingerprint
+`{info['fingerprint']}`. The weights are under **CC BY-SA 4.0**, since some of what they learned from is. It knows drawings, emoji, clip art and some simple photographs, in {len(stats['languages'])} languages. It is not
 a general photo model; larger CLIP models load into sensus as they are.
 
 `tools/model_card.py` wrote this page; each number was measured by `sensus eval` on the files of this folder.
@@ -181,7 +186,8 @@ A query counts as found when any picture with the same sentence is among the fir
 
 {retrieval_table(emoji)}
 
-These pictures were watched while training (`--val`); the weights are those of the last step.
+Many of these words are in the pairs of texts that the text tower learned from, as in any dictionary; no picture of them is. These
+measures were looked at while settings were chosen; Tux Paint and Caltech-101 were not.
 
 ## Zero-shot classification of Caltech-101 photographs
 
@@ -205,10 +211,10 @@ Of the left-out categories no photograph was trained on; emoji and drawings of s
 
 Names and keywords in {len(stats['languages'])} languages ({', '.join(sorted(stats['languages']))}) are from Unicode CLDR (Unicode
 licence) and emojibase (MIT); English synonyms, kinds and glosses from WordNet 3.0 (Copyright 2006 by Princeton University,
-WordNet licence). Neither Tux Paint nor any research-only photograph was trained on.
+WordNet licence); other translations from WikDict (CC BY-SA 3.0, of Wiktionary), EDICT (CC BY-SA 4.0, EDRDG) and CC-CEDICT
+(CC BY-SA 4.0, MDBG). Besides, {built['text_pairs']:,} pairs of texts without pictures came from WordNet and these dictionaries. Neither Tux Paint nor any research-only photograph was trained on.
 
-{steps:,} steps of {batch} pairs ({steps * batch / stats['samples']:.1f} passes), {hours:.2f} hours on one to two cores
-of a shared machine. Last loss {loss:.3f}. To make it again:
+The last of it: {said}. To make it again:
 
 ```
 {command}

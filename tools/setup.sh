@@ -3,6 +3,10 @@
 # Parts: build demo test lint fuzz bench recipe sound arm64. Does nothing, quickly, when all is there.
 set -eu
 
+dictionaries() { # the pairs of languages that tools/recipe/dictionaries.py reads
+    sed -n '/^PAIRS = /,/split()/p' "$(dirname "$0")/recipe/dictionaries.py" | grep -o '[a-z]\{3\}-[a-z]\{3\}' | sed 's/^/dict-freedict-/'
+}
+
 packages() {
     case $1 in
     build) echo build-essential meson ninja-build pkg-config libdnnl-dev libvips-dev libsqlite3-dev \
@@ -15,7 +19,7 @@ packages() {
     bench) echo python3-torch python3-numpy python3-pil python3-faiss python3-onnx libopenblas0-openmp nodejs npm ;;
     recipe) echo unicode-cldr-core fonts-noto-color-emoji openclipart-svg openclipart-png python3-numpy python3-pil \
         python3-fonttools libvips-tools fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-freefont-ttf fonts-lato \
-        nodejs npm wordnet-base dataset-fashion-mnist ;;
+        python3-torch python3-regex nodejs npm wordnet-base dataset-fashion-mnist edict pysiogame $(dictionaries) ;;
     sound) echo tuxpaint-stamps-default ktuberling-data klettres-data espeak-ng ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user pkg-config ;;
     *)

@@ -106,6 +106,8 @@ fi
 if [ -d "$(dirname "$sensus")/../../models/sensus-small" ]; then
     expect 0 model info
     out_has "models/sensus-small"
+    expect 0 model info --json
+    out_has '"names":"open_clip"'
 fi
 
 # ---- with a tiny random model ----
@@ -132,7 +134,7 @@ PY
 expect 0 model info
 out_has "16"
 expect 0 model info --json "$work/model"
-"$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$out" || fail "model info --json"
+"$python" -c 'import json, sys; assert json.load(open(sys.argv[1]))["names"] == "huggingface"' "$out" || fail "model info --json"
 expect 0 model average "$work/model" "$work/other" --alpha 0.25 -o "$work/between"
 expect 0 embed -m "$work/between" --text "a dog" -o "$work/between.npy"
 for type in bf16 int8; do

@@ -91,10 +91,13 @@ tests() {
     done
 }
 
+# The shipped model is int8. Where a processor has no products in int8 it is multiplied in f32, here too when lowered.
+if [ "$suite" = long ]; then export SENSUS_CPU=avx2; fi
 "$sensus" embed --text "a red apple" -o "$work/want-text.npy" || fail "embed --text"
 "$sensus" embed "$work"/pictures/* -o "$work/want-pictures.npy" || fail "embed"
 "$sensus" index --catalog "$work/c.db" "$work/pictures" > "$work/out" || fail "index"
 "$sensus" search --catalog "$work/c.db" "a red apple" > "$work/want-found" || fail "search"
+unset SENSUS_CPU
 
 baseline=qemu64,-sse3,-ssse3,-cx16
 on $baseline ref

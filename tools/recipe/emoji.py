@@ -13,7 +13,7 @@ from PIL import Image
 
 import english
 from common import fraction, rng
-from languages import LANGS, sentence, with_article
+from languages import LANGS, SAYINGS, sentence, with_article
 
 CLDR = "/usr/share/unicode/cldr/common"
 NOTO = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
@@ -71,9 +71,10 @@ def read_cldr(code):
 
 
 class Names:
-    """Names and keywords of every emoji in every language."""
+    """Names and keywords of every emoji in every language; `reading` gives Japanese in kana."""
 
-    def __init__(self, modules):
+    def __init__(self, modules, reading):
+        self.reading = reading
         self.names, self.keywords, self.group, self.subgroup = {}, {}, {}, {}
         self.english_words = set()
         for lang, (code, _, _, _) in LANGS.items():
@@ -144,6 +145,8 @@ class Names:
             if lang == "en":
                 continue
             names = [self.names[lang][k] for k in keys if k in self.names[lang]]
+            if lang == "ja":
+                names = [way for n in names for way in (n, self.reading(n))]
             if names:
                 found[lang] = list(dict.fromkeys(names))
         return found
@@ -163,10 +166,12 @@ def name_lines(lang, name, photo=False):
     """The lines a bare name gives in a language other than English."""
     template = LANGS[lang][3 if photo else 2]
     lines = [sentence(lang, name), name, template.format(x=name)]
-    phrase = with_article(lang, name) if ":" not in name else None
+    if ":" in name:
+        return lines
+    phrase = with_article(lang, name)
     if phrase:
         lines.append(sentence(lang, phrase))
-    return lines
+    return lines + [saying.format(x=name) for saying in SAYINGS.get(lang, ())]
 
 
 def english_lines(names, photo=False):

@@ -13,7 +13,8 @@ from common import rng
 from emoji import TONES, concept_of, wanted
 
 EMOJI_SETS = ("twemoji", "emojione", "noto-v1", "fluent-emoji-flat", "fxemoji", "fluent-emoji-high-contrast",
-              "streamline-emojis")
+              "streamline-emojis", "openmoji", "emojione-v1")
+SHARED_ALIKE = ("openmoji", "emojione-v1")      # of these nothing goes into the held-out pictures
 # Which names of a set are kept: one drawing style of each, and (game-icons) also what no emoji shows.
 NAMED_SETS = {"game-icons": r".*", "mdi": r"(?!.*-outline)", "ph": r".*-(fill|duotone)$",
               "tabler": r".*-filled$", "healthicons": r"(?!.*-(negative|outline))", "fa6-solid": r".*",

@@ -47,6 +47,14 @@ LANGS = {
 # Languages in which the indefinite article never changes with the noun's gender.
 ARTICLE = {"nl": "een ", "hu": "egy ", "tr": "bir "}
 
+# How a child's picture book says it, where the noun keeps its dictionary form ("This is ...", "one ...").
+SAYINGS = {
+    "ru": ("это {x}.",), "uk": ("це {x}.",), "pl": ("to {x}.",), "cs": ("to je {x}.",), "sk": ("to je {x}.",),
+    "bg": ("това е {x}.",), "tr": ("bu bir {x}.",), "fi": ("tämä on {x}.",), "hu": ("ez egy {x}.",), "id": ("ini {x}.", "seekor {x}."),
+    "ja": ("{x}です。", "これは{x}です。", "{x} です。"), "zh": ("一个{x}。", "一只{x}。", "这是{x}。"), "ko": ("{x}입니다.",),
+    "vi": ("một con {x}.",), "de": ("{x} im Bild",), "sv": ("{x} på bild",), "el": ("αυτό είναι {x}.",), "nl": ("dit is een {x}.",),
+}
+
 COLOURS = {
     "red": (214, 40, 40), "orange": (245, 130, 30), "yellow": (250, 210, 40),
     "green": (50, 160, 70), "blue": (45, 100, 215), "purple": (130, 60, 180),

@@ -24,7 +24,8 @@ equipment, baked goods, body part, geological formation, electronic device, kitc
 # Never said.
 COARSE = listed("""
 ass, cock, pussy, tit, titty, bitch, slut, screw, dick, knocker, hooker, prick, queer, fag, faggot, dyke, negro,
-savage, harlot, whore, bastard, booby, boob, nipple, condom, john, can, bum, tramp, gook, crap, dung, shit""")
+savage, harlot, whore, bastard, booby, boob, nipple, condom, john, can, bum, tramp, gook, crap, dung, shit, kut, cipa,
+fitta""")
 RUDE = re.compile(r"slur|offensive|obscene|disparag|derogat|vulgar|slang|sexual|prostitut", re.I)     # in a gloss
 # Names of pictures that mean something else in WordNet.
 WRONG = listed("""

@@ -51,7 +51,7 @@ class WordNet:
                     self.senses[word], self.tagged[word] = part[-count:], int(part[-count - 1])
         self.pictured = {w for w in names.by_english if not w.startswith("flag")}
         self.held = held
-        self.held_line = re.compile(r"\b(%s)\b" % "|".join(map(re.escape, sorted(held))), re.I)
+        self.held_line = re.compile(r"\b(%s)\b" % "|".join(map(re.escape, sorted(held))) if held else "(?!)", re.I)
 
     def read(self, facts, gloss):
         """One line of data.noun."""
