@@ -16,8 +16,8 @@ typedef struct values {
     int64_t batch, micro_batch, steps, epochs, warmup, seed, threads, loader_threads, cache_mb,
         cache_px, save_every, log_every, val_every, shuffle;
     double lr, min_lr, weight_decay, clip_norm, ema, crop_scale, crop_aspect, grayscale, jitter,
-        layer_decay, margin, distill_affinity, distill_features, save_minutes, patch_drop,
-        patch_drop_until, checkpoint_activations;
+        layer_decay, margin, text_pull, distill_affinity, distill_features, save_minutes,
+        patch_drop, patch_drop_until, checkpoint_activations;
     double window_seconds, sound_speed, sound_gain_db, sound_noise, sound_filter_db, sound_phone,
         sound_mask;
     bool lock_image, lock_text, no_flip, squash, resume, bf16;
@@ -131,7 +131,7 @@ static void fill_options(const values *v, screen *s, sns_train_options *o) {
     o->shuffle = (size_t)v->shuffle;
     o->lr = v->lr, o->min_lr = v->min_lr, o->weight_decay = v->weight_decay;
     o->teacher_dir = v->teacher, o->distill_affinity = v->distill_affinity;
-    o->distill_features = v->distill_features;
+    o->distill_features = v->distill_features, o->text_pull = v->text_pull;
     o->layer_decay = v->layer_decay, o->lock_image = v->lock_image, o->lock_text = v->lock_text;
     o->clip_norm = v->clip_norm, o->ema = v->ema;
     o->patch_drop = v->patch_drop, o->patch_drop_until = v->patch_drop_until;
@@ -217,6 +217,10 @@ static const cli_option options[] = {
     {0, "lock-text", CLI_FLAG, NULL, NULL,
      "the text tower of --init stays as it is and the other comes to its space", AT(lock_text), 0,
      0, NULL},
+    {0, "text-pull", CLI_FLOAT, "X", "0",
+     "with --lock-text: weight of the distance between a vector and its text's, which brings it to "
+     "where what else is near that text is",
+     AT(text_pull), 0, 1e6, NULL},
     {0, "layer-decay", CLI_FLOAT, "X", "1",
      "each block's learning rate is X times that of the block above it", AT(layer_decay), 0.01, 1,
      NULL},

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 
-from model_card import lines, percent, tower, training
+from model_card import lines, percent, tower, training  # beside this file
 
 LICENCES = {
     "Tux Paint": "GPL-2+ (Debian package tuxpaint-stamps-default), read by the project's translators",
@@ -92,13 +92,14 @@ def main(sensus, model, sees, data, runs):
     name = os.path.basename(os.path.normpath(model))
     card = f"""# {name}
 
-A small model that hears: a convolutional audio tower and the text tower of `{os.path.basename(os.path.normpath(sees))}`
-({tower(info['text'])}), so that recordings, texts and that model's pictures share one space: {info['parameters'] / 1e6:.2f} M parameters,
+A small model that hears: a convolutional audio tower and the text tower of `sensus-small`
+({tower(info['text'])}; of its vocabulary the {info['vocabulary']:,} tokens of the most frequent words), so that recordings, texts and that model's pictures share one space: {info['parameters'] / 1e6:.2f} M parameters,
 {info['dtype'].lower()}, {size / 1e6:.2f} MB in all. Fingerprint `{info['fingerprint']}`. It knows spoken words and short sentences, mostly
 English. It is no speech recogniser, and knows no sounds but voices.
 
-`tools/sound_card.py` wrote this page; each number was measured by `sensus eval` on the files of this folder. Values are percentages,
-or ranks, with 95 % bootstrap intervals.
+`tools/sound_card.py` wrote this page; each number was measured by `sensus eval` on the files of this folder, pictures by that model's image
+tower. Values are percentages, or ranks, with 95 % bootstrap intervals; the last column is of the model before its vocabulary was trimmed and its
+weights were rounded.
 
 {table(small, wide)}
 

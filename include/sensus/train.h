@@ -129,6 +129,10 @@ typedef struct sns_train_options {
     int lock_text;           /* nonzero: init_dir's text tower stays as it is: what learns comes to
                                 its space. With a sound_tower, init_dir may be a model that sees,
                                 whose text tower is taken */
+    double text_pull;        /* with lock_text: weight of the distance of a picture's or sound's
+                                vector from its text's; the loss alone only wants it nearer than
+                                others. What comes to the texts themselves is where others that
+                                are near them are. 0 */
     double ema;              /* decay of averaged weights; 0: none */
     int bf16;                /* nonzero: products of bfloat16 operands, f32 sums */
     double patch_drop;       /* share of the patches that a step leaves out, 0 ... 0.9; 0 */

@@ -1,11 +1,12 @@
-/* objective.c - L = contrastive + affinity * L_affinity + features * (L_pictures + L_texts) */
+/* objective.c - L = contrastive + pull * |pictures - texts|^2 + affinity * L_affinity
+ *                + features * (L_pictures + L_texts) */
 #include "train/objective.h"
 #include "train/contrastive_loss.h"
 #include "train/hinge_loss.h"
 #include "train/order_loss.h"
 #include "train/sigmoid_loss.h"
 
-enum { TERMS = 4 };
+enum { TERMS = 5 };
 
 typedef struct weighted {
     sns_tensor *term[TERMS], *sum;
@@ -61,12 +62,14 @@ static sns_tensor *regression(sns_tape *tape, const sns_objective *o, sns_tensor
 sns_tensor *sns_objective_loss(sns_tape *tape, const sns_objective *o, sns_tensor *images,
                                sns_tensor *texts, size_t *correct) {
     sns_tensor *loss = contrastive(tape, o, images, texts, correct);
-    if (!o->teacher.width || !loss) return loss;
+    bool taught = o->teacher.width > 0;
+    if (!loss || (!taught && !(o->pull > 0))) return loss;
     weighted w = {0};
     add(&w, 1, loss);
-    if (o->affinity > 0)
+    if (o->pull > 0) add(&w, o->pull, sns_feature_loss(tape, images, texts->data, texts->cols));
+    if (taught && o->affinity > 0)
         add(&w, o->affinity, sns_affinity_loss(tape, images, texts, o->logit_scale, &o->teacher));
-    if (o->features > 0) {
+    if (taught && o->features > 0) {
         add(&w, o->features, regression(tape, o, images, o->image_map, o->teacher.images));
         add(&w, o->features, regression(tape, o, texts, o->text_map, o->teacher.texts));
     }

@@ -12,6 +12,7 @@ typedef struct sns_objective {
     sns_loss loss;
     const sns_param *logit_scale, *logit_bias; /* logit_bias: SNS_LOSS_SIGMOID only */
     float margin;                              /* of the ranking losses */
+    float pull; /* weight of |image - text|^2, texts being where they are; 0: left out */
     /* Distillation: added to the loss with these weights; 0: left out. */
     float affinity, features;
     sns_teacher_view teacher;              /* of the same batch */

@@ -104,6 +104,10 @@ static sns_status check_options(const sns_train_options *o, sns_error *err) {
     if ((o->lock_image || o->lock_text) && !o->init_dir)
         return sns_fail(err, SNS_ARG, "a locked %s tower needs a model to start from",
                         o->lock_image ? "image" : "text");
+    if (!(o->text_pull >= 0 && o->text_pull <= 1e6) || (o->text_pull > 0 && !o->lock_text))
+        return sns_fail(err, SNS_ARG,
+                        "a pull of %g to the texts: not negative, and of texts that are locked",
+                        o->text_pull);
     if (o->lock_image && o->lock_text)
         return sns_fail(err, SNS_ARG, "both towers are locked: nothing is left to learn");
     sns_status sound = check_sound_options(o, err);
@@ -246,6 +250,7 @@ static sns_status allocate_model(sns_run *r, sns_error *err) {
     if ((s = sns_clip_new(&r->config, &r->clip, err))) return s;
     if ((s = sns_clip_bind(r->clip, &r->layout, t->params, r->grads, err))) return s;
     r->objective = (sns_objective){.loss = r->o.loss,
+                                   .pull = (float)r->o.text_pull,
                                    .margin = (float)r->o.margin,
                                    .logit_scale = &r->clip->logit_scale,
                                    .logit_bias = &r->clip->logit_bias};

@@ -60,6 +60,28 @@ static void gradients_equal_differences(void **state) {
     }
 }
 
+/* Pictures that are also drawn to their texts, which stay: leaves are pictures, texts, t. */
+static sns_tensor *build_pull(sns_tape *t, const scene *s) {
+    sns_param *scale = sns_tape_alloc(t, sizeof *scale);
+    *scale = leaf_param(t, s, 2);
+    const sns_objective o = {.loss = SNS_LOSS_SOFTMAX, .logit_scale = scale, .pull = 0.6f};
+    return sns_objective_loss(t, &o, sns_l2_normalize(t, leaf_tensor(t, s, 0)),
+                              sns_l2_normalize(t, leaf_tensor(t, s, 1)), NULL);
+}
+
+static void pulls_to_locked_texts(void **state) {
+    (void)state;
+    scene s = {0};
+    sns_rng rng;
+    sns_rng_seed(&rng, 5);
+    add_leaf(&s, &rng, 1, 0, 2, (size_t[]){9, 5});
+    add_leaf(&s, &rng, 1, 0, 2, (size_t[]){9, 5});
+    add_leaf(&s, &rng, 0, 1.2f, 1, (size_t[]){1});
+    s.leaf[1].frozen = true;
+    check_gradients(sns_kernels_get(), &s, build_pull, 12);
+    free_scene(&s);
+}
+
 static void equals_pytorch(void **state) {
     (void)state;
     static const char *const names[] = {"distill", "distill_blocks"};
@@ -189,9 +211,9 @@ static void student_learns_from_a_teacher(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_equal_differences),
-                                       cmocka_unit_test(equals_pytorch),
-                                       cmocka_unit_test(own_teacher_teaches_nothing),
-                                       cmocka_unit_test(student_learns_from_a_teacher)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_equal_differences), cmocka_unit_test(pulls_to_locked_texts),
+        cmocka_unit_test(equals_pytorch), cmocka_unit_test(own_teacher_teaches_nothing),
+        cmocka_unit_test(student_learns_from_a_teacher)};
     return cmocka_run_group_tests(tests, make_set, free_set);
 }

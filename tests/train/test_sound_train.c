@@ -235,9 +235,12 @@ static void into_the_space_of_pictures(void **state) {
         o.lock_text = 1;
         o.micro_batch = micro ? 5 : 0;
         o.steps = 150;
+        o.text_pull = 0.5;
         run(&o, &r);
+        o.text_pull = 0;
         print_message("locked texts: loss %.3f\n", r.loss);
-        assert_true(r.loss < 2.5); /* 2.7 by chance; its texts were never trained on tones */
+        assert_true(r.loss < 2.9); /* 2.7 by chance, and about 1 of the pull; its texts were never
+                                      trained on tones */
         snprintf(b, sizeof b, "%s/model", out);
         const char *texts[] = {"a steady deep tone", "a red square on green"};
         float before[2 * 24], after[2 * 24];
@@ -482,6 +485,7 @@ static void what_does_not_fit_is_refused(void **state) {
     REFUSED(SNS_ARG, "a CNN ''", o.cnn_layers = "");
     REFUSED(SNS_ARG, "windows of 0 seconds", o.window_seconds = 0);
     REFUSED(SNS_ARG, "speed", o.sound_speed = 0.9);
+    REFUSED(SNS_ARG, "pull of 1", o.text_pull = 1);
     REFUSED(SNS_ARG, "filter", o.sound_filter_db = -1);
     REFUSED(SNS_ARG, "audio tower to start from", o.sound_init_dir = cnn);
     REFUSED(SNS_ARG, "teacher", o.teacher_dir = cnn);
