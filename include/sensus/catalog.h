@@ -146,9 +146,9 @@ typedef struct sns_hits {
  * (ground.h) gives for the film's samples, so that none overlaps another; a sample with regions
  * counts as its best one. Recordings have moments in the same way. Where a second model hears, a
  * film's pictures and sound are joined (src/catalog/catalog_film.c), and scores of sound lie on the
- * scale of pictures. query  sns_model_dim floats, |query| = 1 Errors: SNS_ARG (n == 0),
- * SNS_SHAPE (the catalog's vectors have another width than dim), SNS_FORMAT (damaged), SNS_IO,
- * SNS_NOMEM. An empty catalog gives no hits. Free with sns_hits_free. */
+ * scale of pictures, where they may exceed 1. query  sns_model_dim floats, |query| = 1 Errors:
+ * SNS_ARG (n == 0), SNS_SHAPE (the catalog's vectors have another width than dim), SNS_FORMAT
+ * (damaged), SNS_IO, SNS_NOMEM. An empty catalog gives no hits. Free with sns_hits_free. */
 SNS_API sns_status sns_catalog_search(sns_catalog *c, const float *query, size_t dim, size_t n,
                                       sns_hits *out, sns_error *err);
 /* The same for Q queries [Q, dim] at once, which share each read of the vectors: out[q] is what

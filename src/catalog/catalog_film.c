@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double SLACK_SECONDS = 1;
+
 /* Scores along a film. */
 typedef struct track {
     sns_span *spans; /* [room] */
@@ -265,8 +267,20 @@ static double border(const track *t, size_t i, double now) {
     return t->spans[i].start > now ? t->spans[i].start : t->spans[i].end;
 }
 
+/* A track that begins a little later than the other, or ends a little earlier, is stretched: what
+ * is left over would be a moment of one of them alone. */
+static void align_ends(track *p, track *a) {
+    sns_span *first[2] = {p->spans, a->spans};
+    sns_span *last[2] = {p->spans + p->count - 1, a->spans + a->count - 1};
+    if (fabs(first[0]->start - first[1]->start) < SLACK_SECONDS)
+        first[0]->start = first[1]->start = fmin(first[0]->start, first[1]->start);
+    if (fabs(last[0]->end - last[1]->end) < SLACK_SECONDS)
+        last[0]->end = last[1]->end = fmax(last[0]->end, last[1]->end);
+}
+
 static sns_status join_tracks(sns_films *f, sns_error *err) {
     const track *p = &f->pictures, *a = &f->sound;
+    align_ends(&f->pictures, &f->sound);
     double now = fmin(border(p, 0, -1), border(a, 0, -1));
     size_t i = 0, k = 0;
     sns_status status = SNS_OK;

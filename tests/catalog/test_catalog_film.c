@@ -619,8 +619,9 @@ static void pictures_and_sound_are_joined(void **state) {
     sns_store_write_text(c, "sound_deviation", "0.2", NULL);
     sns_store_write_text(c, "sound_weight", "0.5", NULL);
     assert_int_equal(sns_store_load_meta(c, NULL), SNS_OK);
-    int64_t film = put(c, at_cosine(p), 0, 0, 40,
-                       0); /* stands still; something is said at the end */
+    int64_t film = put(
+        c, at_cosine(p), 0, 0.02, 40,
+        0); /* stands still, begins a little after its sound; something is said at the end */
     put(c, at_cosine(a1), film, 0, 20, -1);
     put(c, at_cosine(a2), film, 20, 40, -1);
     int64_t recording = put(c, at_cosine(r), 0, 0, 15, -1);
