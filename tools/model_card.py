@@ -166,10 +166,13 @@ def main(sensus, model, data, runs, table):
     rows = "\n".join(f"| {k} | {built['licences'][k]} | {v:,} |" for k, v in sorted(stats["sources"].items()))
     card = f"""# {os.path.basename(os.path.normpath(model))}
 
-A small multilingual CLIP ({tower(info['image'])} + {tower(info['text'])}) trained from scratch:
+A small multilingual CLIP ({tower(info['image'])} + {tower(info['text'])}) trained from scratch by
+`sensus train`, the text tower further by `tools/recipe/align_text.py` (PyTorch):
 {info['parameters'] / 1e6:.2f} M parameters, {info['bytes'] / 1e6:.2f} MB, {TYPES[info['dtype']]}, {LAYOUTS[info['names']]}. Fingerprint
-`{info['fingerprint']}`. The weights are under **CC BY-SA 4.0**, since some of what they learned from is. It knows drawings, emoji, clip art and some simple photographs, in {len(stats['languages'])} languages. It is not
+`{info['fingerprint']}`. It knows drawings, emoji, clip art and some simple photographs, in {len(stats['languages'])} languages. It is not
 a general photo model; larger CLIP models load into sensus as they are.
+
+The weights are under **CC BY-SA 4.0**, since some of the pictures and dictionaries that they learned from are share-alike.
 
 `tools/model_card.py` wrote this page; each number was measured by `sensus eval` on the files of this folder.
 Values are percentages with 95 % bootstrap intervals.
@@ -186,8 +189,8 @@ A query counts as found when any picture with the same sentence is among the fir
 
 {retrieval_table(emoji)}
 
-Many of these words are in the pairs of texts that the text tower learned from, as in any dictionary; no picture of them is. These
-measures were looked at while settings were chosen; Tux Paint and Caltech-101 were not.
+Many of these words are in the pairs of texts that the text tower learned from, as in any dictionary; no picture of what they name
+is. This measure and the next were looked at between the stages of training; Tux Paint's stamps were not.
 
 ## Zero-shot classification of Caltech-101 photographs
 
@@ -212,9 +215,10 @@ Of the left-out categories no photograph was trained on; emoji and drawings of s
 Names and keywords in {len(stats['languages'])} languages ({', '.join(sorted(stats['languages']))}) are from Unicode CLDR (Unicode
 licence) and emojibase (MIT); English synonyms, kinds and glosses from WordNet 3.0 (Copyright 2006 by Princeton University,
 WordNet licence); other translations from WikDict (CC BY-SA 3.0, of Wiktionary), EDICT (CC BY-SA 4.0, EDRDG) and CC-CEDICT
-(CC BY-SA 4.0, MDBG). Besides, {built['text_pairs']:,} pairs of texts without pictures came from WordNet and these dictionaries. Neither Tux Paint nor any research-only photograph was trained on.
+(CC BY-SA 4.0, MDBG). Besides, {built['text_pairs']:,} pairs of texts without pictures came from WordNet and these dictionaries.
+Neither Tux Paint nor any research-only photograph was trained on.
 
-The last of it: {said}. To make it again:
+The last run of `sensus train`: {said}. To make it again:
 
 ```
 {command}
