@@ -214,7 +214,7 @@ Of the left-out categories no photograph was trained on; emoji and drawings of s
 
 Names and keywords in {len(stats['languages'])} languages ({', '.join(sorted(stats['languages']))}) are from Unicode CLDR (Unicode
 licence) and emojibase (MIT); English synonyms, kinds and glosses from WordNet 3.0 (Copyright 2006 by Princeton University,
-WordNet licence); other translations from WikDict (CC BY-SA 3.0, of Wiktionary), EDICT (CC BY-SA 4.0, EDRDG) and CC-CEDICT
+WordNet licence); other translations from WikDict (CC BY-SA 3.0, of Wiktionary), EDICT (CC BY-SA 3.0, EDRDG) and CC-CEDICT
 (CC BY-SA 4.0, MDBG). Besides, {built['text_pairs']:,} pairs of texts without pictures came from WordNet and these dictionaries.
 Neither Tux Paint nor any research-only photograph was trained on.
 

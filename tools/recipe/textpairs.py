@@ -2,8 +2,8 @@
 glosses, and with their translations, and those of adjectives. `align_text.py` teaches them to the text tower, so that a
 word no picture has shown lies by its kin.
 
-Held-out things are among the words, as in any dictionary; what CLDR says of held-out emoji is not: pictures of them are
-searched for by CLDR's names when the model is measured."""
+Held-out things are among the words, as in any dictionary. CLDR is no source: pictures of held-out emoji are searched for by
+its names when the model is measured."""
 import english
 from common import rng
 from languages import sentence
