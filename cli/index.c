@@ -8,7 +8,7 @@
 
 typedef struct values {
     const char *catalog, *model, *sound_model;
-    bool rebuild, retry, exact, regions, verify, json, quiet;
+    bool rebuild, retry, exact, regions, fast, verify, json, quiet;
     int64_t threads;
     double every, sound_weight;
 } values;
@@ -85,6 +85,7 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const models 
                            .threads = (size_t)v->threads,
                            .every = v->every,
                            .regions = v->regions,
+                           .fast = v->fast,
                            .sound_model = m->hears,
                            .sound_model_dir = m->hears_dir,
                            .sound_weight = v->sound_weight,
@@ -186,6 +187,9 @@ static const cli_option options[] = {
     {0, "every", CLI_FLOAT, "SECONDS", "1",
      "look at films at least so often while the picture changes", offsetof(values, every), 0.01,
      3600, NULL},
+    {0, "fast", CLI_FLAG, NULL, NULL,
+     "of films decode only frames that others need: a cut may be found a few frames late",
+     offsetof(values, fast), 0, 0, NULL},
     {0, "regions", CLI_FLAG, NULL, NULL,
      "of films also nine parts of each frame, half as wide and high: finds what is small, takes "
      "ten "

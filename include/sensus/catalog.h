@@ -71,6 +71,7 @@ typedef struct sns_index_options {
     size_t batch_files; /* files in one transaction, the most that a kill can lose; 0: 128 */
     double every;       /* of films: seconds between samples while the picture changes; 0: 1 */
     int regions;        /* nonzero: of each sample also nine parts, half as wide and high */
+    int fast;           /* nonzero: of films only frames that others need are decoded (video.h) */
     const sns_model *sound_model; /* hears, in the space of the model, which sees; NULL: no sound,
                                      or   that of a model that hears itself */
     const char *sound_model_dir;  /* remembered for sns_catalog_sound_model_dir; NULL: not */
@@ -102,8 +103,8 @@ typedef struct sns_index_options {
  * remains is decoded and encoded. Pictures: in parallel, and stored batch by batch, each in one
  * transaction. Films: one after the other, by samples (video.h) of at most a minute each, and by
  * windows of sound (model.h), which are stored with how to go on every 32 or minute of the film; an
- * interrupted film is found as far as it is stored, and the next call, with the same `every` and
- * `regions` (else it begins the film anew), goes on there, to the vectors that it would have had
+ * interrupted film is found as far as it is stored, and the next call, with the same `every`,
+ * `regions` and `fast` (else it begins the film anew), goes on there, to the vectors that it would have had
  * without the interruption. Files under the paths that are gone disappear; those elsewhere stay. A
  * folder that can't be read keeps what is known below it. Unreadable files are reported each time,
  * and read again only when they changed (or `retry`). A film that is damaged is read as far as that

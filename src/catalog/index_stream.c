@@ -29,6 +29,7 @@ typedef struct place {
     sns_sampling sampling; /* of pictures */
     int64_t track;
     uint64_t windows; /* of sound, that are stored */
+    int64_t fast;     /* how the pictures were read */
 } place;
 
 typedef struct stream_job {
@@ -109,7 +110,8 @@ static sns_status find_place(stream_job *j, sns_error *err) {
                (sqlite3_column_int(s, 1) != 0) == j->regions &&
                sqlite3_column_bytes(s, 2) == sizeof j->at;
         if (fits) memcpy(&j->at, sqlite3_column_blob(s, 2), sizeof j->at);
-        fits &= j->at.track == SOUND || (j->at.track == PICTURES && j->at.sampling.seconds > 0);
+        fits &= j->at.track == SOUND || (j->at.track == PICTURES && j->at.sampling.seconds > 0 &&
+                                         j->at.fast == (j->x->o.fast != 0));
     }
     sqlite3_reset(s);
     return !status && j->goes_on && !fits ? forget(j, err) : status;
@@ -292,13 +294,16 @@ static sns_status give_up(stream_job *j, const sns_error *why, const place *next
 
 static sns_status open_film(stream_job *j, sns_error *err) {
     const sns_indexer *x = j->x;
-    const sns_film_reading how = {
-        .sampling = {.every = j->every, .longest = stretch_seconds, .after = j->at.sampling},
-        .seconds = stretch_seconds,
-        .regions = j->regions,
-        .threads = x->o.threads ? x->o.threads : (size_t)omp_get_num_procs(),
-        .cancel = x->o.cancel,
-        .isolation = x->o.isolation};
+    const sns_film_reading how = {.sampling = {.every = j->every,
+                                               .longest = stretch_seconds,
+                                               .fast = x->o.fast,
+                                               .after = j->at.sampling},
+                                  .seconds = stretch_seconds,
+                                  .regions = j->regions,
+                                  .threads = x->o.threads ? x->o.threads
+                                                          : (size_t)omp_get_num_procs(),
+                                  .cancel = x->o.cancel,
+                                  .isolation = x->o.isolation};
     j->end = j->at.sampling.seconds;
     j->views = j->regions ? SNS_VIEWS : 1;
     return sns_film_reader_open(x->model, j->t->file->path, &how, &j->film, err);
@@ -318,7 +323,7 @@ static sns_status read_samples(stream_job *j, sns_error *err) {
             return status;
         }
         if ((status = append(j, b.count, b.spans, b.vectors, err))) return status;
-        const place next = {.sampling = b.next};
+        const place next = {.sampling = b.next, .fast = j->x->o.fast != 0};
         over = !(b.next.seconds > 0);
         if (over || is_stretch(j)) status = commit(j, over ? behind : &next, err);
     }

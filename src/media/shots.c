@@ -40,6 +40,12 @@ static bool is_state(const sns_sampling *s) {
     return ok;
 }
 
+/* What --fast leaves undecoded. H.264's B-frames may serve as references, but in practice to other
+ * B-frames alone; elsewhere (HEVC) they may take the place of all P-frames. */
+static enum AVDiscard needless_frames(enum AVCodecID codec) {
+    return codec == AV_CODEC_ID_H264 ? AVDISCARD_BIDIR : AVDISCARD_NONREF;
+}
+
 sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sns_shots **out,
                          sns_error *err) {
     static const sns_sample_options defaults = {0};
@@ -57,7 +63,7 @@ sns_status sns_shots_new(sns_video *video, const sns_sample_options *options, sn
     if (!(o->every > 0)) s->options.every = 1;
     s->state = o->after;
     if (o->after.seconds > 0) s->options.from = o->after.seconds;
-    if (o->fast) video->in->decoder->skip_frame = AVDISCARD_NONREF;
+    if (o->fast) video->in->decoder->skip_frame = needless_frames(video->in->decoder->codec_id);
     sns_status status = s->options.from > 0 ? sns_video_seek(video, s->options.from, err) : SNS_OK;
     if (status)
         sns_shots_free(s);
