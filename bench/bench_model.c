@@ -12,23 +12,11 @@
 #include "base/strbuf.h"
 #include "base/rng.h"
 #include "bench_geometry.h"
+#include "bench_tokenizer.h"
 #include "prep/preprocess.h"
 #include <sensus/tokenizer.h>
 
 enum { BATCH = 32, CONTEXT = 77, IMAGE_PX = 224 };
-
-static sns_status make_tokenizer(const char *dir, const char *model_dir, sns_tokenizer **out,
-                                 sns_error *err) {
-    static const char letters[] = "a b c d e f g h i j k l m n o p q r s t u v w x y z\n";
-    char *path = sns_path_join(dir, "letters.txt");
-    if (!path) return SNS_NOMEM;
-    const char *files[] = {path};
-    sns_status s = sns_file_write(path, letters, sizeof letters - 1, err);
-    if (!s) s = sns_tokenizer_train(files, 1, 514, model_dir, err);
-    if (!s) s = sns_tokenizer_load(model_dir, out, err);
-    free(path);
-    return s;
-}
 
 static sns_status make_model(const char *name, const char *dir, const sns_tokenizer *tok,
                              sns_error *err) {
@@ -108,7 +96,7 @@ int main(int argc, char **argv) {
     char *tiny_dir = sns_path_join(argv[1], "model-tiny");
     sns_status s = model_dir && tiny_dir ? sns_make_dirs(model_dir, &err) : SNS_NOMEM;
     if (!s) s = sns_make_dirs(tiny_dir, &err);
-    if (!s) s = make_tokenizer(argv[1], model_dir, &tok, &err);
+    if (!s) s = bench_tokenizer(argv[1], model_dir, &tok, &err);
     if (!s) s = make_pixels(argv[1], &rng, &err);
     if (!s) s = make_texts(argv[1], 10, tok, &rng, &err);
     if (!s) s = make_texts(argv[1], CONTEXT, tok, &rng, &err);

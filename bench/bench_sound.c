@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/strbuf.h"
+#include "bench_tokenizer.h"
 #include "bench_turns.h"
 #include "kernel/gemm.h"
 #include "kernel/packed.h"
@@ -45,19 +46,6 @@ static sns_clip_config geometry(const sns_tokenizer *tok) {
                              .start_id = sns_tokenizer_start_id(tok),
                              .end_id = sns_tokenizer_end_id(tok),
                              .logit_scale_init = 2.6593f};
-}
-
-static sns_status make_tokenizer(const char *dir, const char *model, sns_tokenizer **out,
-                                 sns_error *err) {
-    static const char letters[] = "a b c d e f g h i j k l m n o p q r s t u v w x y z\n";
-    char *path = sns_path_join(dir, "letters.txt");
-    if (!path) return SNS_NOMEM;
-    const char *files[] = {path};
-    sns_status s = sns_file_write(path, letters, sizeof letters - 1, err);
-    if (!s) s = sns_tokenizer_train(files, 1, 514, model, err);
-    if (!s) s = sns_tokenizer_load(model, out, err);
-    free(path);
-    return s;
 }
 
 static sns_status make_model(const char *dir, const sns_tokenizer *tok, sns_error *err) {
@@ -101,7 +89,7 @@ static int make(const char *dir) {
     sns_tokenizer *tok = NULL;
     char *model = sns_path_join(dir, "model-sound");
     sns_status s = model ? sns_make_dirs(model, &err) : SNS_NOMEM;
-    if (!s) s = make_tokenizer(dir, model, &tok, &err);
+    if (!s) s = bench_tokenizer(dir, model, &tok, &err);
     if (!s) s = make_model(model, tok, &err);
     if (!s) s = make_sound(dir, &err);
     sns_tokenizer_free(tok);
