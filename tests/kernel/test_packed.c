@@ -211,7 +211,7 @@ static void rows_may_lie_in_three_places(void **state) {
         sns_error err;
         sns_packed *none;
         assert_int_equal(sns_packed_new_from(&nothing, N, K, &filled, &none, &err), SNS_MISMATCH);
-        assert_int_equal(sns_packed_new_from(&from, N + 1, K, NULL, &again, NULL), SNS_ARG);
+        assert_int_equal(sns_packed_new_from(&from, N + 1, K, NULL, &none, NULL), SNS_ARG);
         sns_aligned_free(x);
         sns_packed_free(again);
         sns_packed_free(kept);
