@@ -104,15 +104,20 @@ typedef struct sns_index_options {
  * transaction. Films: one after the other, by samples (video.h) of at most a minute each, and by
  * windows of sound (model.h), which are stored with how to go on every 32 or minute of the film; an
  * interrupted film is found as far as it is stored, and the next call, with the same `every`,
- * `regions` and `fast` (else it begins the film anew), goes on there, to the vectors that it would have had
- * without the interruption. Files under the paths that are gone disappear; those elsewhere stay. A
- * folder that can't be read keeps what is known below it. Unreadable files are reported each time,
- * and read again only when they changed (or `retry`). A film that is damaged is read as far as that
- * goes, and noted. c          opened with SNS_CATALOG_WRITE model_dir  remembered for
- * sns_catalog_model_dir; NULL: not paths      n files or folders counts     filled as far as the
- * work got, on failure too Errors: SNS_ARG, SNS_MISMATCH (made with another model), SNS_IO (full
- * disk ...), SNS_CANCELLED, SNS_NOMEM, SNS_FORMAT (the model gives NaN). What was stored before
- * stays. A path that does not exist and never did is unreadable, not an error. */
+ * `regions` and `fast` (else it begins the film anew), goes on there, to the vectors that it would
+ * have had without the interruption. Files under the paths that are gone disappear; those elsewhere
+ * stay. A folder that can't be read keeps what is known below it. Unreadable files are reported
+ * each time, and read again only when they changed (or `retry`). A film that is damaged is read as
+ * far as that goes, and noted.
+ *
+ *   c          opened with SNS_CATALOG_WRITE
+ *   model_dir  remembered for sns_catalog_model_dir; NULL: not
+ *   paths      n files or folders
+ *   counts     filled as far as the work got, on failure too
+ *
+ * Errors: SNS_ARG, SNS_MISMATCH (made with another model), SNS_IO (full disk ...), SNS_CANCELLED,
+ * SNS_NOMEM, SNS_FORMAT (the model gives NaN). What was stored before stays. A path that does not
+ * exist and never did is unreadable, not an error. */
 SNS_API sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char *model_dir,
                                      const char *const *paths, size_t n,
                                      const sns_index_options *options, sns_index_counts *counts,
