@@ -22,7 +22,7 @@ typedef struct cli_command {
     const char *examples;    /* one command a line; NULL when none */
     cli_table table;
     size_t min_arguments, max_arguments;
-    bool decodes;                     /* takes recordings: main starts cli_isolation */
+    bool decodes;                     /* films or recordings: main starts cli_isolation */
     int (*run)(const cli_call *call); /* returns an exit code */
 } cli_command;
 
@@ -49,8 +49,8 @@ typedef struct cli_entry {
             offsetof(type, member), 0, 0, NULL                                                     \
     }
 
-/* Where commands that take recordings decode them; started before there are threads, freed at the
- * end. NULL: not asked for. */
+/* Where commands that take films or recordings decode them; started before there are threads, freed
+ * at the end. NULL: not asked for. */
 const sns_isolation *cli_isolation(void);
 
 /* One line on stderr; they return the exit code, so that `return cli_fail(...)` reads well. */

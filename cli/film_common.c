@@ -12,8 +12,6 @@ static void show(void *user, double seconds, double duration) {
 
 int cli_film_read(cli_film *f, const cli_film_values *v, const char *path) {
     sns_error err;
-    /* Before there are threads. */
-    if (sns_isolation_new(&f->isolation, &err)) return cli_fail(&err);
     int code = cli_load_model(v->model, &f->model);
     if (code) return code;
     const sns_film_options o = {.every = v->every,
@@ -21,7 +19,7 @@ int cli_film_read(cli_film *f, const cli_film_values *v, const char *path) {
                                 .until = v->until,
                                 .threads = (size_t)v->threads,
                                 .fast = v->fast,
-                                .isolation = f->isolation,
+                                .isolation = cli_isolation(),
                                 .progress = show,
                                 .user = f};
     cli_progress_start(&f->bar, "reading", "s", 0);
@@ -41,7 +39,6 @@ void cli_film_free(cli_film *f) {
     sns_classifier_free(f->cohort);
     sns_session_free(f->session);
     sns_model_free(f->model);
-    sns_isolation_free(f->isolation);
 }
 
 int cli_film_texts(cli_film *f, const char *const *texts, size_t n, float **vectors) {

@@ -9,7 +9,6 @@
 
 /* What reading a film needs and gives; zero-initialise, free with cli_film_free. */
 typedef struct cli_film {
-    sns_isolation *isolation;
     sns_model *model;
     sns_session *session;
     sns_classifier *cohort;

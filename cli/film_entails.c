@@ -66,4 +66,5 @@ const cli_command cli_entails = {
     .min_arguments = 2,
     .max_arguments = 1000,
     .run = run,
+    .decodes = true,
 };

@@ -134,4 +134,5 @@ const cli_command cli_moments = {
     .min_arguments = 2,
     .max_arguments = 1000,
     .run = run,
+    .decodes = true,
 };

@@ -128,4 +128,5 @@ const cli_command cli_summary = {
     .min_arguments = 1,
     .max_arguments = 2,
     .run = run,
+    .decodes = true,
 };

@@ -70,7 +70,6 @@ static void print_counts(const sns_index_counts *n, bool json) {
 
 /* What indexing needs; freed by run. */
 typedef struct models {
-    sns_isolation *isolation;
     sns_model *model, *hears;
     char *dir, *hears_dir;
 } models;
@@ -89,7 +88,7 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const models 
                            .sound_model = m->hears,
                            .sound_model_dir = m->hears_dir,
                            .sound_weight = v->sound_weight,
-                           .isolation = m->isolation,
+                           .isolation = cli_isolation(),
                            .cancel = (const int *)&interrupted,
                            .progress = show_progress,
                            .problem = show_problem,
@@ -150,11 +149,9 @@ static int run(const cli_call *call) {
     sns_catalog *catalog = NULL;
     models m = {0};
     char *file = NULL;
-    if (sns_isolation_new(&m.isolation, &err)) return cli_fail(&err); /* before there are threads */
     int code = cli_find_catalog(v->catalog, true, &file);
     if (!code && sns_catalog_open(file, SNS_CATALOG_WRITE, &catalog, &err)) code = cli_fail(&err);
     if (!code) code = open_and_index(call, catalog, &m);
-    sns_isolation_free(m.isolation);
     sns_catalog_close(catalog);
     sns_model_free(m.model);
     sns_model_free(m.hears);
@@ -236,4 +233,5 @@ const cli_command cli_index = {
     .min_arguments = 0,
     .max_arguments = SIZE_MAX,
     .run = run,
+    .decodes = true,
 };
