@@ -25,6 +25,17 @@ enum {
 };
 static const double default_max_seconds = 3600, default_budget = 600, step_budget = 30;
 
+/* Options, or what stands for those that are not set. */
+static size_t rate_of(const sns_sound_options *o) {
+    return o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
+}
+static double seconds_of(const sns_sound_options *o) {
+    return o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+}
+static double budget_of(const sns_sound_options *o) {
+    return o->budget_seconds > 0 ? o->budget_seconds : default_budget;
+}
+
 typedef struct reading {
     const char *name;
     sns_sound *out;
@@ -153,12 +164,12 @@ struct sns_sound_stream {
 
 static sns_status open_stream(sns_sound_stream *s, const void *bytes, size_t size, const char *name,
                               const sns_sound_options *o, sns_error *err) {
-    size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
-    double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
+    size_t rate = rate_of(o);
+    double seconds = seconds_of(o);
     if (rate < MIN_RATE_HZ || rate > MAX_RATE_HZ || !(seconds <= 1e6))
         return sns_fail(err, SNS_ARG, "%s: sound at %zu Hz of up to %g seconds can't be asked for",
                         name, rate, seconds);
-    double budget = o->budget_seconds > 0 ? o->budget_seconds : default_budget;
+    double budget = budget_of(o);
     const sns_av_options av = {.cancel = o->cancel,
                                .budget_seconds = budget < step_budget ? budget : step_budget};
     size_t most = (size_t)(seconds * (double)rate);
@@ -250,7 +261,7 @@ sns_status sns_sound_read(const void *bytes, size_t size, const char *name,
                           sns_sound *out, sns_error *err) {
     sns_sound_stream *stream;
     const sns_sound *all;
-    double budget = o->budget_seconds > 0 ? o->budget_seconds : default_budget;
+    double budget = budget_of(o);
     double deadline = sns_av_clock() + budget;
     *out = (sns_sound){0};
     sns_status s = new_stream(bytes, size, name, o, &stream, err);
@@ -272,8 +283,8 @@ sns_status sns_sound_read(const void *bytes, size_t size, const char *name,
 static sns_status receive_sound(sns_line *line, const sns_sound_options *o, sns_sound *out,
                                 sns_error *err) {
     sns_answer a;
-    double seconds = o->max_seconds > 0 ? o->max_seconds : default_max_seconds;
-    size_t rate = o->rate_hz ? o->rate_hz : DEFAULT_RATE_HZ;
+    double seconds = seconds_of(o);
+    size_t rate = rate_of(o);
     sns_status s = sns_line_answer(line, &a, err);
     if (s) return s;
     if (a.kind != SNS_ANSWER_SOUND || !a.count || (double)a.count > seconds * (double)rate + 1)
