@@ -11,10 +11,11 @@
 #include <math.h>
 #include <omp.h>
 
-/* Rows are tokens or patches of all sequences of a part together; a text may have BATCH_TEXT_ROWS.
- */
-enum { PART_ROWS = 400, PART_IMAGES = 32, PART_TEXTS = 512, BATCH_TEXT_ROWS = 2048 };
+/* Rows are tokens or patches of all sequences of a part together. */
+enum { PART_ROWS = 400, PART_IMAGES = 32, PART_TEXTS = 512 };
 enum { BATCH_IMAGES = 64 }; /* prepared at once */
+/* Texts cut into parts at once; one of them may have as many rows as all. */
+enum { WAVE_ROWS = 64 * PART_ROWS, WAVE_TEXTS = 8 * PART_TEXTS };
 enum { PART_STEM_FLOATS = 1 << 18 };
 
 sns_status sns_session_new(const sns_model *m, sns_session **out, sns_error *err) {
@@ -39,6 +40,13 @@ void sns_session_free(sns_session *s) {
 }
 
 /* ---- parts ---- */
+
+/* Into how many parts: n things, of which one takes `most`; an even number or a multiple of four,
+ * so that two or four threads end together. */
+static size_t count_parts(size_t n, size_t most) {
+    size_t parts = (n + most - 1) / most;
+    return parts > 2 ? (parts + 3) / 4 * 4 : parts;
+}
 
 /* Encode part i on a tape. */
 typedef sns_status part_fn(const sns_session *s, sns_tape *tape, void *job, size_t i,
@@ -118,7 +126,7 @@ static size_t images_in_part(const sns_model *m) {
 typedef struct picture_job {
     const float *pixels;
     float *out;
-    size_t n, step;
+    size_t n, parts;
 } picture_job;
 
 static sns_status encode_picture_part(const sns_session *s, sns_tape *tape, void *job, size_t i,
@@ -126,7 +134,7 @@ static sns_status encode_picture_part(const sns_session *s, sns_tape *tape, void
     const picture_job *j = job;
     const sns_clip_config *c = &s->model->config;
     sns_input d = sns_clip_input(c);
-    size_t first = i * j->step, n = j->n - first < j->step ? j->n - first : j->step;
+    size_t first = i * j->n / j->parts, n = (i + 1) * j->n / j->parts - first;
     const float *pixels = j->pixels + first * sns_clip_input_floats(c);
     sns_tape_reset(tape);
     sns_tensor *in = sns_tape_wrap(tape, (float *)(uintptr_t)pixels, NULL, 4,
@@ -140,8 +148,9 @@ sns_status sns_encode_pixels(sns_session *s, const float *pixels, size_t n, floa
     if (!n) return sns_fail(err, SNS_ARG, "no pictures to encode");
     sns_status status = sns_model_ready(s->model, SNS_TOWER_IMAGE, err);
     if (status) return status;
-    picture_job j = {pixels, out, n, images_in_part(s->model)};
-    return run_parts(s, (n + j.step - 1) / j.step, encode_picture_part, &j, err);
+    picture_job j = {pixels, out, n, count_parts(n, images_in_part(s->model))};
+    if (j.parts > n) j.parts = n;
+    return run_parts(s, j.parts, encode_picture_part, &j, err);
 }
 
 /* Prepare n pictures in parallel; the first failure (by index) is reported. */
@@ -193,69 +202,68 @@ sns_status sns_encode_tokens(sns_session *s, const uint32_t *ids, const size_t *
         s, s->tape, sns_clip_text_features(s->tape, s->model->clip, ids, starts, n), n, out, err);
 }
 
-/* Texts to be encoded together. */
-typedef struct text_part {
-    uint32_t ids[BATCH_TEXT_ROWS];
-    size_t starts[PART_TEXTS + 1], n;
-    float *out;
-} text_part;
-
-/* Parts that wait, as many as there are threads. */
-typedef struct text_job {
-    text_part *parts;
-    size_t count, room;
-    float *out; /* of the next text */
-} text_job;
+/* Texts that were tokenized and wait: text i has the ids from starts[i] up to starts[i + 1]. */
+typedef struct text_wave {
+    uint32_t ids[WAVE_ROWS];
+    size_t starts[WAVE_TEXTS + 1], n;
+    size_t first[WAVE_TEXTS + 1]; /* text of part i */
+    size_t parts;
+    float *out; /* of the first text */
+} text_wave;
 
 static sns_status encode_text_part(const sns_session *s, sns_tape *tape, void *job, size_t i,
                                    sns_error *err) {
-    const text_part *p = &((text_job *)job)->parts[i];
+    const text_wave *w = job;
+    size_t first = w->first[i], n = w->first[i + 1] - first, starts[PART_TEXTS + 1];
+    for (size_t j = 0; j <= n; j++) starts[j] = w->starts[first + j] - w->starts[first];
     sns_tape_reset(tape);
-    const sns_tensor *features = sns_clip_text_features(tape, s->model->clip, p->ids, p->starts,
-                                                        p->n);
-    return take_features(s, tape, features, p->n, p->out, err);
+    const sns_tensor *features = sns_clip_text_features(tape, s->model->clip,
+                                                        w->ids + w->starts[first], starts, n);
+    return take_features(s, tape, features, n, w->out + first * s->model->config.embed, err);
 }
 
-static sns_status flush_texts(sns_session *s, text_job *j, sns_error *err) {
-    sns_status status = run_parts(s, j->count, encode_text_part, j, err);
-    j->count = 0;
+/* Cut the wave into parts of at most `most` texts and nearly as many rows. */
+static void cut_wave(text_wave *w, size_t most) {
+    size_t rows = w->starts[w->n], parts = count_parts(rows, PART_ROWS);
+    w->parts = 0;
+    for (size_t i = 0, n; i < w->n; i += n) {
+        size_t left = parts > w->parts ? parts - w->parts : 1;
+        size_t share = (rows - w->starts[i] + left - 1) / left;
+        for (n = 1; i + n < w->n && n < most; n++)
+            if (w->starts[i + n + 1] - w->starts[i] > share) break;
+        w->first[w->parts++] = i;
+    }
+    w->first[w->parts] = w->n;
+}
+
+static sns_status encode_wave(sns_session *s, text_wave *w, sns_error *err) {
+    size_t most = PART_TEXTS, context = s->model->config.context;
+    if (s->model->config.text_kind == SNS_TEXT_SIGLIP) /* every text is padded to the context */
+        most = context < PART_ROWS ? PART_ROWS / context : 1;
+    cut_wave(w, most);
+    sns_status status = run_parts(s, w->parts, encode_text_part, w, err);
+    w->out += w->n * s->model->config.embed;
+    w->n = 0;
     return status;
 }
 
-/* A part that takes one more text; what waits is encoded first when all are full. */
-static sns_status open_part(sns_session *s, text_job *j, size_t most, size_t rows, text_part **out,
-                            sns_error *err) {
-    text_part *p = j->count ? &j->parts[j->count - 1] : NULL;
-    size_t used = p ? p->starts[p->n] : 0;
-    if (!p || p->n == most || used >= PART_ROWS || BATCH_TEXT_ROWS - used < rows) {
-        sns_status status = j->count == j->room ? flush_texts(s, j, err) : SNS_OK;
-        if (status) return status;
-        p = &j->parts[j->count++];
-        p->n = p->starts[0] = 0;
-        p->out = j->out;
-    }
-    *out = p;
-    return SNS_OK;
-}
-
-static sns_status encode_texts(sns_session *s, text_job *j, const char *const *texts, size_t n,
+static sns_status encode_texts(sns_session *s, text_wave *w, const char *const *texts, size_t n,
                                sns_error *err) {
     const sns_model *m = s->model;
-    size_t rows = m->config.context < BATCH_TEXT_ROWS ? m->config.context : BATCH_TEXT_ROWS;
-    size_t most = PART_TEXTS, count = 0;
-    if (m->config.text_kind == SNS_TEXT_SIGLIP) /* every text is padded to the context */
-        most = m->config.context < PART_ROWS ? PART_ROWS / m->config.context : 1;
+    size_t rows = m->config.context < WAVE_ROWS ? m->config.context : WAVE_ROWS;
     sns_status status = SNS_OK;
     for (size_t i = 0; i < n && !status; i++) {
-        text_part *p;
-        if ((status = open_part(s, j, most, rows, &p, err))) break;
-        size_t begin = p->starts[p->n];
+        size_t begin = w->n ? w->starts[w->n] : 0, count;
+        if (w->n == WAVE_TEXTS || WAVE_ROWS - begin < rows) {
+            if ((status = encode_wave(s, w, err))) break;
+            begin = 0;
+        }
         status = sns_tokenizer_encode(m->tokenizer, texts[i], strlen(texts[i]), rows,
-                                      p->ids + begin, &count, err);
-        p->starts[++p->n] = begin + count;
-        j->out += m->config.embed;
+                                      w->ids + begin, &count, err);
+        w->starts[w->n] = begin;
+        w->starts[++w->n] = begin + count;
     }
-    return status ? status : flush_texts(s, j, err);
+    return status ? status : encode_wave(s, w, err);
 }
 
 sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, float *out,
@@ -266,10 +274,11 @@ sns_status sns_encode_texts(sns_session *s, const char *const *texts, size_t n, 
                         s->model->dir);
     sns_status status = sns_model_ready(s->model, SNS_TOWER_TEXT, err);
     if (status) return status;
-    text_job j = {.room = (size_t)omp_get_max_threads(), .out = out};
-    j.parts = malloc(j.room * sizeof *j.parts);
-    if (!j.parts) return sns_fail(err, SNS_NOMEM, "no memory for texts");
-    status = encode_texts(s, &j, texts, n, err);
-    free(j.parts);
+    text_wave *w = malloc(sizeof *w);
+    if (!w) return sns_fail(err, SNS_NOMEM, "no memory for texts");
+    w->n = 0;
+    w->out = out;
+    status = encode_texts(s, w, texts, n, err);
+    free(w);
     return status;
 }
