@@ -23,7 +23,7 @@ typedef struct sns_film_options {
     double from, until;             /* the part to read; until 0: to the end */
     int fast;                       /* video.h: decode only what other frames need */
     size_t threads;                 /* that decode; 0: one */
-    size_t batch;                   /* samples encoded at once; 0: 32; at most 1024 */
+    size_t batch;                   /* samples encoded at once; 0: 16; at most 1024 */
     size_t max_pixels;              /* video.h */
     const int *cancel;              /* NULL, or a flag as in video.h */
     const sns_isolation *isolation; /* where to decode (video.h); NULL: in this process */
@@ -33,7 +33,7 @@ typedef struct sns_film_options {
 } sns_film_options;
 
 /* Read a film: its samples (video.h), each as a unit vector, and what the cohort's texts score on
- * each. At most batch pictures are held.
+ * each. At most twice `batch` pictures are held: the next ones are decoded while some are encoded.
  *   cohort   relevance.h, of this model; borrowed until sns_film_free
  *   options  NULL: all defaults
  * Errors: those of sns_video_open and sns_video_next (of sns_worker_open, with an isolation);

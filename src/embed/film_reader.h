@@ -1,4 +1,5 @@
-/* film_reader.h - a film as vectors, a batch of samples at a time. */
+/* film_reader.h - a film as vectors, a batch of samples at a time. The next batch is decoded by a
+ * thread while this one is encoded. */
 #ifndef SNS_EMBED_FILM_READER_H
 #define SNS_EMBED_FILM_READER_H
 #include <sensus/model.h>
@@ -10,7 +11,7 @@ enum { SNS_VIEWS = 10 };
 
 typedef struct sns_film_reading {
     sns_sample_options sampling;
-    size_t pictures;                /* encoded at once; 0: 32; at most 1024 */
+    size_t pictures;                /* encoded at once; 0: 16; at most 1024 */
     double seconds;                 /* of the film, after which a batch ends; 0: any */
     bool regions;                   /* SNS_VIEWS vectors of each sample; else one */
     size_t threads, max_pixels;     /* video.h */

@@ -3,14 +3,26 @@
  * With W samples of a window and n in all, windows are from 0, W/2, W, ... and the last from n - W,
  * as in encode_sound.c. Only what the windows to come may need is held: the last W + W/2 samples
  * and what was read ahead. A window stands for the time up to the middle between its own and the
- * next one's, so that spans join without gaps. */
+ * next one's, so that spans join without gaps. A thread reads and makes spectrograms a batch ahead
+ * (ahead.h), the caller encodes. */
 #include "embed/sound_reader.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "embed/ahead.h"
 #include "embed/model_internal.h"
 #include <math.h>
 
 enum { WINDOWS_AT_ONCE = 16 };
+
+/* A batch that was read. */
+typedef struct read_batch {
+    size_t count; /* windows */
+    sns_span spans[WINDOWS_AT_ONCE];
+    float *inputs; /* [WINDOWS_AT_ONCE, frames, mels] */
+    bool more;
+    size_t damaged;
+    sns_error error; /* its code SNS_OK: none */
+} read_batch;
 
 struct sns_sound_reader {
     const sns_model *model;
@@ -19,17 +31,24 @@ struct sns_sound_reader {
     sns_sound_stream *stream; /* in this process, or a worker */
     sns_worker *worker;
     size_t size, step; /* samples of a window, between two */
-    float *samples;    /* [room], from number `first` on; count of them */
+    float *vectors;
+    size_t damaged; /* up to the batch that was handed out */
+
+    /* The thread's, once it has begun. */
+    sns_ahead *ahead;
+    read_batch batch[SNS_AHEAD_PLACES];
+    float *samples; /* [room], from number `first` on; count of them */
     size_t first, count, room;
-    size_t next; /* window */
-    bool ended;  /* no more samples */
-    bool last;   /* the last window was taken */
-    size_t damaged;
-    sns_span spans[WINDOWS_AT_ONCE];
-    float *inputs, *vectors;
+    size_t next;         /* window */
+    size_t damaged_read; /* so far */
+    bool ended;          /* no more samples */
+    bool last;           /* the last window was taken */
+    bool stop;           /* atomic: nobody waits for what is read */
 };
 
 /* ---- opening ---- */
+
+static bool fill(void *user, size_t place);
 
 static sns_status begin(sns_sound_reader *r, const sns_sound_reading *o, sns_error *err) {
     const sns_model *m = r->model;
@@ -40,14 +59,16 @@ static sns_status begin(sns_sound_reader *r, const sns_sound_reading *o, sns_err
                                      .cancel = o->cancel};
     r->size = sns_log_mel_samples(sns_log_mel_config_of(m->mel), m->config.frames);
     r->step = r->size / 2 ? r->size / 2 : 1;
-    r->inputs = sns_aligned_alloc(WINDOWS_AT_ONCE * sns_clip_input_floats(&m->config) *
-                                  sizeof *r->inputs);
-    r->vectors = malloc(WINDOWS_AT_ONCE * m->config.embed * sizeof *r->vectors);
-    if (!r->inputs || !r->vectors) return sns_fail(err, SNS_NOMEM, "%s: no memory", r->path);
+    size_t floats = WINDOWS_AT_ONCE * sns_clip_input_floats(&m->config);
+    bool room = (r->vectors = malloc(WINDOWS_AT_ONCE * m->config.embed * sizeof *r->vectors));
+    for (size_t i = 0; i < SNS_AHEAD_PLACES && room; i++)
+        room = (r->batch[i].inputs = sns_aligned_alloc(floats * sizeof(float)));
+    if (!room) return sns_fail(err, SNS_NOMEM, "%s: no memory", r->path);
     sns_status s = o->isolation
                        ? sns_worker_open_sound(o->isolation, r->path, &sound, &r->worker, err)
                        : sns_sound_stream_open(r->path, &sound, &r->stream, err);
-    return s ? s : sns_session_new(m, &r->session, err);
+    if (!s) s = sns_session_new(m, &r->session, err);
+    return s ? s : sns_ahead_new(fill, r, &r->ahead, err);
 }
 
 sns_status sns_sound_reader_open(const sns_model *model, const char *path,
@@ -69,11 +90,13 @@ sns_status sns_sound_reader_open(const sns_model *model, const char *path,
 
 void sns_sound_reader_free(sns_sound_reader *r) {
     if (!r) return;
+    __atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+    sns_ahead_free(r->ahead);
     sns_worker_free(r->worker);
     sns_sound_stream_close(r->stream);
     sns_session_free(r->session);
     free(r->samples);
-    sns_aligned_free(r->inputs);
+    for (size_t i = 0; i < SNS_AHEAD_PLACES; i++) sns_aligned_free(r->batch[i].inputs);
     free(r->vectors);
     free(r);
 }
@@ -116,7 +139,7 @@ static sns_status read_to(sns_sound_reader *r, size_t to, sns_error *err) {
         s = r->worker ? sns_worker_next_sound(r->worker, &part, err)
                       : sns_sound_stream_next(r->stream, r->size, &part, err);
         if (s) break;
-        r->damaged = part->damaged;
+        r->damaged_read = part->damaged;
         r->ended = !part->count;
         if (part->count) s = add(r, part, err);
     }
@@ -151,9 +174,9 @@ static sns_span span_of(const sns_sound_reader *r, size_t i, size_t at, bool las
 }
 
 /* The spectrogram and the span of the next window. */
-static sns_status take(sns_sound_reader *r, size_t k, sns_error *err) {
+static sns_status take(sns_sound_reader *r, read_batch *b, sns_error *err) {
     const sns_model *m = r->model;
-    float *padded = NULL, *out = r->inputs + k * sns_clip_input_floats(&m->config);
+    float *padded = NULL, *out = b->inputs + b->count * sns_clip_input_floats(&m->config);
     size_t at = place_of(r, r->next, &r->last), have = r->first + r->count - at;
     const float *from = r->samples + (at - r->first);
     if (have < r->size) { /* the whole sound is shorter than a window */
@@ -163,22 +186,41 @@ static sns_status take(sns_sound_reader *r, size_t k, sns_error *err) {
         from = padded;
     }
     sns_status s = sns_log_mel_run(m->mel, from, r->size, out, err);
-    r->spans[k] = span_of(r, r->next++, at, r->last);
+    b->spans[b->count++] = span_of(r, r->next++, at, r->last);
     free(padded);
     return s;
 }
 
-sns_status sns_sound_reader_next(sns_sound_reader *r, sns_sound_batch *out, sns_error *err) {
-    *out = (sns_sound_batch){.spans = r->spans, .vectors = r->vectors};
-    while (out->count < WINDOWS_AT_ONCE && !r->last) {
+static sns_status read_windows(sns_sound_reader *r, read_batch *b, sns_error *err) {
+    while (b->count < WINDOWS_AT_ONCE && !r->last && !__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
         sns_status s = read_to(r, r->next * r->step + r->size, err);
         if (s) return s;
         /* Was the window before the last one? Only where `after` says so. */
         if (r->next && r->first + r->count <= (r->next - 1) * r->step + r->size) break;
-        if ((s = take(r, out->count, err))) return s;
-        out->count++;
+        if ((s = take(r, b, err))) return s;
     }
-    out->more = out->count && !r->last;
-    return out->count ? sns_encode_pixels(r->session, r->inputs, out->count, r->vectors, err)
-                      : SNS_OK;
+    b->more = b->count && !r->last;
+    return SNS_OK;
+}
+
+static bool fill(void *user, size_t place) {
+    sns_sound_reader *r = user;
+    read_batch *b = &r->batch[place];
+    b->count = 0;
+    b->more = false;
+    b->error.code = SNS_OK;
+    sns_status s = read_windows(r, b, &b->error);
+    b->damaged = r->damaged_read;
+    return !s && b->count;
+}
+
+sns_status sns_sound_reader_next(sns_sound_reader *r, sns_sound_batch *out, sns_error *err) {
+    const read_batch *b = &r->batch[sns_ahead_next(r->ahead)];
+    *out = (sns_sound_batch){.spans = b->spans, .vectors = r->vectors};
+    r->damaged = b->damaged;
+    if (b->error.code) return sns_fail(err, b->error.code, "%s", b->error.message);
+    out->count = b->count;
+    out->more = b->more;
+    if (!b->count) return SNS_OK;
+    return sns_encode_pixels(r->session, b->inputs, b->count, r->vectors, err);
 }
