@@ -1,7 +1,7 @@
 /* bench_kernel.c - the speed of every kernel of every variant that this processor has, one thread.
  *
- *   bench_kernel [VARIANT]...     default: ref avx2 avx512 avx512bf16 neon; best: what sensus would
- * use
+ *   bench_kernel [VARIANT]...     default: ref avx2 avx512 avx512vnni avx512bf16 neon; best: what
+ * sensus would use
  *
  * Arithmetic-bound kernels in GFLOP/s (attention by its products alone: 4 T^2 D forward, 10 T^2 D
  * backward, half when causal), the others in GB/s read and written. Each number is the best of
@@ -94,11 +94,37 @@ static void run_to_bf16(bench *b) {
 }
 static void run_to_u8(bench *b) {
     int32_t zero;
-    b->k->u8_from_f32((uint8_t *)b->c, &zero, b->a, N);
+    b->k->u8_from_f32((uint8_t *)b->c, SNS_TILE_LINE, &zero, b->a, N);
 }
-static void run_from_s32(bench *b) {
+/* 13 rows of 768 numbers by 32 columns, from whatever the bytes of floats are. */
+static sns_tile tile_of(const bench *b, size_t words, sns_act act) {
     const int32_t *whole = (const int32_t *)(const void *)b->e;
-    b->k->f32_from_s32(b->c, whole, whole, 1, 0.01f, b->a, b->b, N);
+    return (sns_tile){.rows = 13,
+                      .cols = SNS_TILE_COLS,
+                      .words = words,
+                      .x = b->a,
+                      .w = b->b,
+                      .ahead = b->b,
+                      .x_scale = b->e,
+                      .x_zero = whole,
+                      .w_scale = b->e,
+                      .w_sum = whole,
+                      .bias = b->e,
+                      .act = act,
+                      .y = b->c,
+                      .stride = SNS_TILE_COLS};
+}
+static void run_tile_int8(bench *b) {
+    const sns_tile t = tile_of(b, 768 / 4, SNS_ACT_NONE);
+    b->k->tile_int8(&t);
+}
+static void run_tile_int8_gelu(bench *b) {
+    const sns_tile t = tile_of(b, 768 / 4, SNS_ACT_GELU);
+    b->k->tile_int8(&t);
+}
+static void run_tile_bf16(bench *b) {
+    const sns_tile t = tile_of(b, 768 / 2, SNS_ACT_NONE);
+    b->k->tile_bf16(&t);
 }
 static void run_planar(bench *b) {
     static const float one[3] = {1, 1, 1};
@@ -146,7 +172,9 @@ static const struct {
     {"f32 from bf16", "GB/s", run_from_bf16, 6. * N},
     {"bf16 from f32", "GB/s", run_to_bf16, 6. * N},
     {"u8 from f32", "GB/s", run_to_u8, 5. * N},
-    {"f32 from s32", "GB/s", run_from_s32, 20. * N},
+    {"tile int8, K = 768", "GOP/s", run_tile_int8, 2. * 13 * SNS_TILE_COLS * 768},
+    {"tile int8, GELU", "GOP/s", run_tile_int8_gelu, 2. * 13 * SNS_TILE_COLS * 768},
+    {"tile bf16, K = 768", "GFLOP/s", run_tile_bf16, 2. * 13 * SNS_TILE_COLS * 768},
     {"planar from rgb8", "GB/s", run_planar, 15. * N},
 };
 
@@ -159,15 +187,18 @@ static const struct {
 
 static void report(const char *variant, const char *name, double amount, const char *unit,
                    double seconds) {
-    printf("%-7s %-28s %9.1f %-8s %10.2f us\n", variant, name, amount / seconds * 1e-9, unit,
+    printf("%-10s %-28s %9.1f %-8s %10.2f us\n", variant, name, amount / seconds * 1e-9, unit,
            seconds * 1e6);
     fflush(stdout);
 }
 
 static void bench_variant(bench *b) {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (strstr(cases[i].name, "tile int8") && !b->k->tile_int8) continue;
+        if (strstr(cases[i].name, "tile bf16") && !b->k->tile_bf16) continue;
         report(b->k->name, cases[i].name, cases[i].amount, cases[i].unit,
                best_seconds(cases[i].run, b));
+    }
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         b->T = shapes[i].T, b->D = shapes[i].D, b->causal = shapes[i].causal;
         char name[64];
@@ -188,7 +219,7 @@ static void bench_variant(bench *b) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const all[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
+    static const char *const all[] = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"};
     bench b = {0};
     float **buffers[] = {&b.a, &b.b, &b.c, &b.d, &b.e, &b.f};
     sns_rng rng;
@@ -198,7 +229,7 @@ int main(int argc, char **argv) {
         if (!(*buffers[i] = sns_aligned_alloc(FLOATS * sizeof(float)))) return 1;
         for (size_t j = 0; j < FLOATS; j++) (*buffers[i])[j] = (float)sns_rng_uniform(&rng) - 0.3f;
     }
-    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 5); i++) {
+    for (int i = 0; b.scratch && i < (argc > 1 ? argc - 1 : 6); i++) {
         const char *name = argc > 1 ? argv[i + 1] : all[i];
         b.k = strcmp(name, "best") ? sns_kernels_named(name) : sns_kernels_get();
         if (b.k) bench_variant(&b);

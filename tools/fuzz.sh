@@ -7,7 +7,7 @@ target=$1 runs=${2:-1000000}
 out=build-fuzz
 flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -Wno-unknown-pragmas -Iinclude -Isrc -include src/base/banned.h $(pkg-config --cflags vips libavformat libavcodec libswresample)"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/packed_memory.c src/kernel/packed_source.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
+clip="$(echo src/model/*.c src/tensor/*.c) src/kernel/gemm.c src/kernel/packed.c src/kernel/packed_memory.c src/kernel/packed_narrow.c src/kernel/packed_source.c src/kernel/conv.c src/kernel/conv_shape.c src/kernel/onednn.c"
 
 sources() {
     case $1 in
@@ -47,6 +47,8 @@ object() {
     x86_64/*_neon.c | aarch64/*_avx*.c) return 0 ;; # another processor's
     *_avx2.c) isa="-mavx2 -mfma -mf16c" ;;
     *_avx512.c) isa="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c" ;;
+    *_avx512vnni.c) isa="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c" ;;
+    *_avx512bf16.c) isa="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mavx2 -mfma -mf16c" ;;
     esac
     if [ ! -f "$o" ] || [ -n "$(find "$1" src include -name '*.h' -newer "$o" | head -n 1)" ] || [ "$1" -nt "$o" ]; then
         # shellcheck disable=SC2086

@@ -16,8 +16,12 @@ static bool has_avx512(void) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
+static bool has_avx512vnni(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+
 static bool has_avx512bf16(void) {
-    return has_avx512() && __builtin_cpu_supports("avx512bf16");
+    return has_avx512vnni() && __builtin_cpu_supports("avx512bf16");
 }
 #endif
 
@@ -25,6 +29,7 @@ const sns_kernels *sns_kernels_named(const char *name) {
     if (!name) return NULL;
 #if defined(__x86_64__)
     if (!strcmp(name, "avx512bf16")) return has_avx512bf16() ? &sns_kernels_avx512bf16 : NULL;
+    if (!strcmp(name, "avx512vnni")) return has_avx512vnni() ? &sns_kernels_avx512vnni : NULL;
     if (!strcmp(name, "avx512")) return has_avx512() ? &sns_kernels_avx512 : NULL;
     if (!strcmp(name, "avx2")) return has_avx2() ? &sns_kernels_avx2 : NULL;
 #elif defined(__aarch64__)
@@ -35,7 +40,8 @@ const sns_kernels *sns_kernels_named(const char *name) {
 
 /* Best first; an unknown SENSUS_CPU is ignored, one that the processor lacks gives the next. */
 static const sns_kernels *choose(const char *limit) {
-    static const char *const names[] = {"avx512bf16", "avx512", "avx2", "neon", "ref"};
+    static const char *const names[] = {"avx512bf16", "avx512vnni", "avx512",
+                                        "avx2",       "neon",       "ref"};
     const size_t count = sizeof names / sizeof *names;
     size_t first = 0;
     for (size_t i = 0; limit && i < count; i++)

@@ -24,6 +24,34 @@ typedef struct sns_adamw_step {
 /* The tile of a matrix product. */
 enum { SNS_GEMM_ROWS = 6, SNS_GEMM_COLS = 16 };
 
+/* The tile of a product with a packed weight of narrow numbers: how many rows and columns of y it
+ * makes, and the bytes of a word along K: four whole numbers of 8 bits or two bfloat16, which one
+ * lane of the processor's instruction multiplies and adds up at once. */
+enum { SNS_TILE_ROWS = 14, SNS_TILE_COLS = 32, SNS_TILE_WORD = 4, SNS_TILE_LINE = 64 };
+
+/* y = act(x W^T + bias) + residual for a tile of y.
+ *   bf16   x and W in bfloat16
+ *   int8   x = x_scale (q - x_zero) with q of 0 ... 255, W = w_scale p with p of -127 ... 127, both
+ *          by rows: x W^T = (sum of q p - x_zero w_sum) (x_scale w_scale), w_sum = sum of p; the
+ *          caller keeps every sum within 32 bits */
+typedef struct sns_tile {
+    size_t rows, cols;     /* 1 ... SNS_TILE_ROWS, 1 ... SNS_TILE_COLS */
+    size_t words;          /* along K */
+    const void *x;         /* [words / 16 rounded up][rows][16] words: lines of SNS_TILE_LINE */
+    const void *w;         /* [words][SNS_TILE_COLS] words, at a multiple of 64 */
+    const void *ahead;     /* what is read next, to be fetched meanwhile, */
+    size_t ahead_step;     /* as many bytes for each word; any address is harmless */
+    const float *x_scale;  /* int8: [rows] */
+    const int32_t *x_zero; /* int8: [rows] */
+    const float *w_scale;  /* int8: [SNS_TILE_COLS] */
+    const int32_t *w_sum;  /* int8: [SNS_TILE_COLS] */
+    const float *bias;     /* [cols] or NULL */
+    sns_act act;
+    const float *residual; /* as y, NULL: 0; may be y */
+    float *y;              /* [rows, cols] */
+    size_t stride;         /* of the rows of y and of the residual, in floats */
+} sns_tile;
+
 /* One head of self-attention for one sequence of T tokens (padding is never passed in):
  *   S = scale * Q K^T, causal: S[i][j] for j <= i only; P = softmax rows; out = P V
  *   q, k, v: [T, D] with row stride `stride` floats; out: [T, D] with row stride `out_stride`
@@ -42,7 +70,7 @@ typedef void sns_attention_back_fn(float *dq, float *dk, float *dv, const float 
                                    size_t T, size_t D, float scale, bool causal, float *scratch);
 
 typedef struct sns_kernels {
-    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "neon" */
+    const char *name; /* "ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon" */
 
     /* sum of a[i] * b[i]; 1e-5 */
     float (*dot)(const float *a, const float *b, size_t n);
@@ -104,16 +132,17 @@ typedef struct sns_kernels {
     void (*f16_from_f32)(uint16_t *y, const float *x, size_t n);
     void (*bf16_from_f32)(uint16_t *y, const float *x, size_t n);
 
-    /* One row of activations in 8 bits: q[i] = clamp(round(x[i] / scale) + zero), 0 ... 255, where
-     * scale and zero take the row's range, widened to hold 0, onto 0 ... 255; returns the scale. A
-     * row without a range (all 0) has scale 0; one with NaN or infinity has scale NaN, so that what
-     * is computed from it is NaN too. exact */
-    float (*u8_from_f32)(uint8_t *q, int32_t *zero, const float *x, size_t n);
-    /* One row of a product of such a row with 8-bit weights, in real numbers:
-     *   y[i] = (acc[i] - zero * sum[i]) * (scale * weight_scale[i]) + bias[i]
-     * acc = q W^T, sum[i] = the weights of output i added up; bias may be NULL. exact */
-    void (*f32_from_s32)(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
-                         float scale, const float *weight_scale, const float *bias, size_t n);
+    /* One row of activations in 8 bits: clamp(round(x[i] / scale) + zero), 0 ... 255, where scale
+     * and zero take the row's range, widened to hold 0, onto 0 ... 255; returns the scale. A row
+     * without a range (all 0) has scale 0; one with NaN or infinity has scale NaN, so that what is
+     * computed from it is NaN too. They go to lines of SNS_TILE_LINE bytes, `step` bytes apart; the
+     * rest of the last line becomes what stands for 0. exact */
+    float (*u8_from_f32)(uint8_t *lines, size_t step, int32_t *zero, const float *x, size_t n);
+    /* Tiles of products; NULL where the processor has no instruction for them and products in f32
+     * are faster, which is so for the reference's too. int8: exact before the activation; bf16:
+     * 1e-5 */
+    void (*tile_int8)(const sns_tile *t);
+    void (*tile_bf16)(const sns_tile *t);
 
     /* Interleaved 8-bit RGB [n, 3] to planar floats: out[c * plane + i] = in[3 i + c] * mul[c] +
      * add[c]. 1e-6 */
@@ -121,8 +150,8 @@ typedef struct sns_kernels {
                              const float mul[3], const float add[3]);
 } sns_kernels;
 
-/* The best table this processor has; the environment's SENSUS_CPU=ref|neon|avx2|avx512|avx512bf16
- * lowers it (never raises it). Constant data, chosen once; never NULL. */
+/* The best table this processor has; the environment's SENSUS_CPU=ref|neon|avx2|avx512|
+ * avx512vnni|avx512bf16 lowers it (never raises it). Constant data, chosen once; never NULL. */
 const sns_kernels *sns_kernels_get(void);
 /* A table by name, NULL when this processor lacks it. For tests. */
 const sns_kernels *sns_kernels_named(const char *name);

@@ -1,5 +1,5 @@
 /* kernel_avx512bf16.c - the kernels in vectors of 16 floats or 32 bfloat16; compiled with
- * -mavx512{f,bw,dq,vl,bf16}. */
+ * -mavx512{f,bw,dq,vl,vnni,bf16}. */
 #include "kernel/vec_avx512.h"
 
 /* A vector may hold 16 pairs of bfloat16 in place of 16 floats. */

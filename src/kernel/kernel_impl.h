@@ -8,6 +8,7 @@ extern const sns_kernels sns_kernels_ref;
 #if defined(__x86_64__)
 extern const sns_kernels sns_kernels_avx2;       /* needs AVX2, FMA, F16C */
 extern const sns_kernels sns_kernels_avx512;     /* needs those and AVX-512 F, BW, DQ, VL */
+extern const sns_kernels sns_kernels_avx512vnni; /* needs those and AVX-512 VNNI */
 extern const sns_kernels sns_kernels_avx512bf16; /* needs those and AVX-512 BF16 */
 #elif defined(__aarch64__)
 extern const sns_kernels sns_kernels_neon;

@@ -254,7 +254,7 @@ static void bf16_from_f32(uint16_t *y, const float *x, size_t n) {
 }
 
 /* Asymmetric: activations after GELU lie almost all on one side of 0. */
-static float u8_from_f32(uint8_t *q, int32_t *zero, const float *x, size_t n) {
+static float u8_from_f32(uint8_t *lines, size_t step, int32_t *zero, const float *x, size_t n) {
     float low = 0, high = 0, bad = 0;
     for (size_t i = 0; i < n; i++) {
         if (x[i] < low) low = x[i];
@@ -262,20 +262,58 @@ static float u8_from_f32(uint8_t *q, int32_t *zero, const float *x, size_t n) {
         bad += x[i] * 0; /* NaN from NaN and infinity */
     }
     float scale, inverse = sns_u8_range(low, high, bad, &scale, zero), shift = (float)*zero;
-    for (size_t i = 0; i < n; i++) {
-        float rounded = rintf(x[i] * inverse) + shift;
-        q[i] = (uint8_t)(rounded > 0 ? rounded < 255 ? rounded : 255 : 0);
-    }
+    for (size_t i = 0; i < n; i += SNS_TILE_LINE, lines += step)
+        for (size_t j = 0; j < SNS_TILE_LINE; j++) {
+            float rounded = rintf((i + j < n ? x[i + j] : 0) * inverse) + shift;
+            lines[j] = (uint8_t)(rounded > 0 ? rounded < 255 ? rounded : 255 : 0);
+        }
     return scale;
 }
 
-/* y, weight_scale, bias: [n]; acc, sum: [n] */
-static void f32_from_s32(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
-                         float row_scale, const float *weight_scale, const float *bias, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        y[i] = (float)(acc[i] - zero * sum[i]) * (row_scale * weight_scale[i]);
-        if (bias) y[i] += bias[i];
-    }
+/* y[r][c] = act(z + bias[c]) + residual[r][c], for one number z of the product. */
+static void finish(const sns_tile *t, size_t r, size_t c, float z) {
+    float y;
+    z += t->bias ? t->bias[c] : 0;
+    act_forward(t->act, &y, &z, 1);
+    if (t->residual) y += t->residual[r * t->stride + c];
+    t->y[r * t->stride + c] = y;
+}
+
+/* Where the word k of row r of x, and of column c of W, begins. */
+static const void *x_word(const sns_tile *t, size_t r, size_t k) {
+    size_t line = SNS_TILE_LINE / SNS_TILE_WORD, row = k / line * t->rows + r;
+    return (const char *)t->x + (row * line + k % line) * SNS_TILE_WORD;
+}
+
+static const void *w_word(const sns_tile *t, size_t c, size_t k) {
+    return (const char *)t->w + (k * SNS_TILE_COLS + c) * SNS_TILE_WORD;
+}
+
+static void tile_int8(const sns_tile *t) {
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t c = 0; c < t->cols; c++) {
+            int32_t sum = 0;
+            for (size_t k = 0; k < t->words; k++) {
+                const uint8_t *x = x_word(t, r, k);
+                const int8_t *w = w_word(t, c, k);
+                for (size_t i = 0; i < SNS_TILE_WORD; i++) sum += x[i] * w[i];
+            }
+            sum -= t->x_zero[r] * t->w_sum[c];
+            finish(t, r, c, (float)sum * (t->x_scale[r] * t->w_scale[c]));
+        }
+}
+
+static void tile_bf16(const sns_tile *t) {
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t c = 0; c < t->cols; c++) {
+            float sum = 0, x[2], w[2];
+            for (size_t k = 0; k < t->words; k++) {
+                f32_from_bf16(x, x_word(t, r, k), 2);
+                f32_from_bf16(w, w_word(t, c, k), 2);
+                sum += x[0] * w[0] + x[1] * w[1];
+            }
+            finish(t, r, c, sum);
+        }
 }
 
 /* out: 3 planes of n floats, `plane` apart; in: [n, 3] */
@@ -310,6 +348,7 @@ const sns_kernels sns_kernels_ref = {
     .f16_from_f32 = f16_from_f32,
     .bf16_from_f32 = bf16_from_f32,
     .u8_from_f32 = u8_from_f32,
-    .f32_from_s32 = f32_from_s32,
+    .tile_int8 = tile_int8,
+    .tile_bf16 = tile_bf16,
     .planar_from_rgb8 = planar_from_rgb8,
 };

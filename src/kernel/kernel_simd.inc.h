@@ -149,25 +149,33 @@ static inline sns_vf vf_twice_u(sns_vf v, sns_vf square) {
     return vf_mul(inner, vf_set1(1.5957691f));
 }
 
-static void act_forward(sns_act act, float *y, const float *x, size_t n) {
-    if (act == SNS_ACT_GELU) {
-        for (size_t i = 0; i < n; i += VF_LANES) {
-            sns_vf v = get(x + i, n - i);
-            put(y + i, vf_mul(v, vf_normal_cdf(v, vf_bell(v))), n - i);
-        }
-    } else if (act == SNS_ACT_QUICK_GELU) {
-        for (size_t i = 0; i < n; i += VF_LANES) {
-            sns_vf v = get(x + i, n - i);
-            put(y + i, vf_mul(v, vf_sigmoid(vf_mul(v, vf_set1(1.702f)))), n - i);
-        }
-    } else if (act == SNS_ACT_GELU_TANH) {
-        for (size_t i = 0; i < n; i += VF_LANES) {
-            sns_vf v = get(x + i, n - i);
-            put(y + i, vf_mul(v, vf_sigmoid(vf_twice_u(v, vf_mul(v, v)))), n - i);
-        }
-    } else if (y != x) {
-        memmove(y, x, n * sizeof *y);
+static inline __attribute__((always_inline)) sns_vf vf_act(const sns_act act, sns_vf v) {
+    switch (act) {
+    case SNS_ACT_GELU:
+        return vf_mul(v, vf_normal_cdf(v, vf_bell(v)));
+    case SNS_ACT_QUICK_GELU:
+        return vf_mul(v, vf_sigmoid(vf_mul(v, vf_set1(1.702f))));
+    case SNS_ACT_GELU_TANH:
+        return vf_mul(v, vf_sigmoid(vf_twice_u(v, vf_mul(v, v))));
+    default:
+        return v;
     }
+}
+
+static inline __attribute__((always_inline)) void act_each(const sns_act act, float *y,
+                                                           const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += VF_LANES) put(y + i, vf_act(act, get(x + i, n - i)), n - i);
+}
+
+static void act_forward(sns_act act, float *y, const float *x, size_t n) {
+    if (act == SNS_ACT_GELU)
+        act_each(SNS_ACT_GELU, y, x, n);
+    else if (act == SNS_ACT_QUICK_GELU)
+        act_each(SNS_ACT_QUICK_GELU, y, x, n);
+    else if (act == SNS_ACT_GELU_TANH)
+        act_each(SNS_ACT_GELU_TANH, y, x, n);
+    else if (y != x)
+        memmove(y, x, n * sizeof *y);
 }
 
 static void act_backward(sns_act act, float *dx, const float *dy, const float *x, size_t n) {
@@ -330,39 +338,45 @@ static void bf16_from_f32(uint16_t *y, const float *x, size_t n) {
     CONVERT(vf_load, vf_store_bf16, uint16_t, float)
 }
 
-static float u8_from_f32(uint8_t *q, int32_t *zero, const float *x, size_t n) {
-    sns_vf none = vf_set1(0), lows = none, highs = none, bads = none;
-    for (size_t i = 0; i < n; i += VF_LANES) {
-        sns_vf v = get(x + i, n - i);
-        lows = vf_min(v, lows); /* the second where v is NaN */
-        highs = vf_max(v, highs);
-        bads = vf_fma(v, none, bads); /* NaN from NaN and infinity */
+/* The least and the largest of x and 0, and NaN in bad if there is one, or infinity. */
+static inline void range_of(const float *x, size_t n, float *low, float *high, float *bad) {
+    enum { CHAINS = 4 };
+    sns_vf none = vf_set1(0), lows[CHAINS], highs[CHAINS], bads[CHAINS];
+#pragma GCC unroll 4
+    for (int c = 0; c < CHAINS; c++) lows[c] = highs[c] = bads[c] = none;
+    for (size_t i = 0; i < n; i += CHAINS * VF_LANES)
+#pragma GCC unroll 4
+        for (size_t c = 0; c < CHAINS; c++) {
+            size_t at = i + c * VF_LANES;
+            sns_vf v = at < n ? get(x + at, n - at) : none;
+            lows[c] = vf_min(v, lows[c]); /* the second where v is NaN */
+            highs[c] = vf_max(v, highs[c]);
+            bads[c] = vf_fma(v, none, bads[c]); /* NaN from NaN and infinity */
+        }
+#pragma GCC unroll 4
+    for (int c = 1; c < CHAINS; c++) {
+        lows[0] = vf_min(lows[c], lows[0]);
+        highs[0] = vf_max(highs[c], highs[0]);
+        bads[0] = vf_add(bads[c], bads[0]);
     }
-    float scale, low = -vf_largest(vf_sub(none, lows));
-    float inverse = sns_u8_range(low, vf_largest(highs), vf_sum(bads), &scale, zero);
-    sns_vf factor = vf_set1(inverse), shift = vf_set1((float)*zero), most = vf_set1(255);
-    for (size_t i = 0; i < n; i += VF_LANES) {
-        uint8_t bytes[VF_LANES];
-        sns_vf v = vf_add(vf_round(vf_mul(get(x + i, n - i), factor)), shift);
-        vf_store_u8(bytes, vf_min(vf_max(v, none), most));
-        memcpy(q + i, bytes, n - i < VF_LANES ? n - i : VF_LANES);
-    }
-    return scale;
+    *low = -vf_largest(vf_sub(none, lows[0]));
+    *high = vf_largest(highs[0]);
+    *bad = vf_sum(bads[0]);
 }
 
-static void f32_from_s32(float *y, const int32_t *acc, const int32_t *sum, int32_t zero,
-                         float row_scale, const float *weight_scale, const float *bias, size_t n) {
-    sns_vf factor = vf_set1(row_scale);
-    size_t i = 0;
-    for (; i + VF_LANES <= n; i += VF_LANES) {
-        sns_vf v = vf_load_s32_minus(acc + i, sum + i, zero);
-        v = vf_mul(v, vf_mul(factor, vf_load(weight_scale + i)));
-        vf_store(y + i, bias ? vf_add(v, vf_load(bias + i)) : v);
-    }
-    for (; i < n; i++) {
-        y[i] = (float)(acc[i] - zero * sum[i]) * (row_scale * weight_scale[i]);
-        if (bias) y[i] += bias[i];
-    }
+static float u8_from_f32(uint8_t *lines, size_t step, int32_t *zero, const float *x, size_t n) {
+    float scale, low, high, bad;
+    range_of(x, n, &low, &high, &bad);
+    float inverse = sns_u8_range(low, high, bad, &scale, zero);
+    sns_vf factor = vf_set1(inverse), shift = vf_set1((float)*zero), most = vf_set1(255);
+    for (size_t i = 0; i < n; i += SNS_TILE_LINE, lines += step)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < SNS_TILE_LINE; j += VF_LANES) {
+            sns_vf v = i + j < n ? get(x + i + j, n - i - j) : vf_set1(0);
+            v = vf_add(vf_round(vf_mul(v, factor)), shift);
+            vf_store_u8(lines + j, vf_min(vf_max(v, vf_set1(0)), most));
+        }
+    return scale;
 }
 
 static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t n,
@@ -382,6 +396,7 @@ static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t
 }
 
 #include "kernel/attention_simd.inc.h"
+#include "kernel/tile_simd.inc.h"
 
 const sns_kernels SNS_KERNELS_TABLE = {
     .name = SNS_KERNELS_NAME,
@@ -408,6 +423,7 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .f16_from_f32 = f16_from_f32,
     .bf16_from_f32 = bf16_from_f32,
     .u8_from_f32 = u8_from_f32,
-    .f32_from_s32 = f32_from_s32,
+    .tile_int8 = TILE_INT8,
+    .tile_bf16 = TILE_BF16,
     .planar_from_rgb8 = planar_from_rgb8,
 };

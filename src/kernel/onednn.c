@@ -12,7 +12,8 @@ static void make_engine(void) {
     const char *name = sns_kernels_get()->name;
     if (strcmp(name, "ref") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41);
     if (strcmp(name, "avx2") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
-    if (strcmp(name, "avx512") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core_vnni);
+    if (strcmp(name, "avx512") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core);
+    if (strcmp(name, "avx512vnni") == 0) dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core_vnni);
     if (dnnl_engine_create(&the_engine, dnnl_cpu, 0) != dnnl_success) the_engine = NULL;
 }
 

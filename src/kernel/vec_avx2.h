@@ -130,12 +130,6 @@ static inline void vf_store_u8(uint8_t *p, sns_vf x) {
                                      _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }
-/* a - b c */
-static inline sns_vf vf_load_s32_minus(const int32_t *a, const int32_t *b, int32_t c) {
-    __m256i product = _mm256_mullo_epi32(_mm256_loadu_si256((const __m256i *)b),
-                                         _mm256_set1_epi32(c));
-    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)a), product));
-}
 static inline sns_vf vf_load_f16(const uint16_t *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }

@@ -115,11 +115,20 @@ static inline sns_vf vf_load_u8(const uint8_t *p) {
 static inline void vf_store_u8(uint8_t *p, sns_vf x) {
     _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(x)));
 }
-/* a - b c */
-static inline sns_vf vf_load_s32_minus(const int32_t *a, const int32_t *b, int32_t c) {
-    __m512i product = _mm512_mullo_epi32(_mm512_loadu_si512(b), _mm512_set1_epi32(c));
-    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(a), product));
+#ifdef __AVX512VNNI__
+/* A vector may hold 16 words of four bytes in place of 16 floats. */
+#define VF_BYTES
+/* sum + the products of four unsigned bytes of a and four signed ones of b, a whole number each */
+static inline sns_vf vf_add_bytes(sns_vf sum, sns_vf a, sns_vf b) {
+    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), _mm512_castps_si512(a),
+                                                   _mm512_castps_si512(b)));
 }
+/* The whole numbers a - b c as floats. */
+static inline sns_vf vf_whole_minus(sns_vf a, sns_vf b, int32_t c) {
+    __m512i product = _mm512_mullo_epi32(_mm512_castps_si512(b), _mm512_set1_epi32(c));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(a), product));
+}
+#endif
 static inline sns_vf vf_load_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }

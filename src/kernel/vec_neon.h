@@ -134,10 +134,6 @@ static inline void vf_store_u8(uint8_t *p, sns_vf x) {
     uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(words, words))), 0);
     memcpy(p, &bytes, sizeof bytes);
 }
-/* a - b c */
-static inline sns_vf vf_load_s32_minus(const int32_t *a, const int32_t *b, int32_t c) {
-    return vcvtq_f32_s32(vmlsq_n_s32(vld1q_s32(a), vld1q_s32(b), c));
-}
 static inline sns_vf vf_load_f16(const uint16_t *p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }

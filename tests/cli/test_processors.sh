@@ -102,8 +102,8 @@ unset SENSUS_CPU
 baseline=qemu64,-sse3,-ssse3,-cx16
 on $baseline ref
 on Haswell avx2
-tests $baseline kernel half
-tests Haswell kernel half
+tests $baseline kernel half tile
+tests Haswell kernel half tile
 if [ "$suite" = long ]; then
     on Nehalem ref   # SSE4.2
     on IvyBridge ref # AVX and half floats, no AVX2
@@ -124,7 +124,8 @@ has() {
 best=ref
 has avx2 fma f16c && best=avx2
 has avx2 fma f16c avx512f avx512bw avx512dq avx512vl && best=avx512
-[ $best = avx512 ] && has avx512_bf16 && best=avx512bf16
+[ $best = avx512 ] && has avx512_vnni && best=avx512vnni
+[ $best = avx512vnni ] && has avx512_bf16 && best=avx512bf16
 "$sensus" --version | grep -q "^kernels *$best," || fail "this processor has $best"
 for lower in avx2 ref; do
     [ $best = ref ] && lower=ref

@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define GUARD        128
-#define FAST_MAX     4 /* variants beyond the reference */
+#define FAST_MAX     5 /* variants beyond the reference */
 
 /* Elements between guard bytes, off every alignment that vectors would like. */
 typedef struct {
@@ -79,7 +79,8 @@ static inline void check_near(const char *what, double got, double want, double 
 
 /* The fast variants that this processor has; returns their number, 0 after saying SKIP. */
 static inline size_t fast_variants(const sns_kernels *out[FAST_MAX]) {
-    static const char *const names[FAST_MAX] = {"avx2", "avx512", "avx512bf16", "neon"};
+    static const char *const names[FAST_MAX] = {"avx2", "avx512", "avx512vnni", "avx512bf16",
+                                                "neon"};
     size_t n = 0;
     for (size_t i = 0; i < FAST_MAX; i++)
         if ((out[n] = sns_kernels_named(names[i]))) n++;

@@ -271,78 +271,6 @@ static double gelu_tanh(double x) {
     return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
-/* Rows in 8 bits equal the reference to the bit: one sided ones (after GELU), flat ones, ones with
- * NaN and infinity. */
-static void check_bytes(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t n) {
-    for (int kind = 0; kind < 6; kind++) {
-        guarded x = random_floats(rng, n, kind == 1 ? 1e-20f : 3), got = guarded_new(n, 1),
-                want = guarded_new(n, 3);
-        float *v = x.data;
-        for (size_t i = 0; i < n; i++) {
-            if (kind == 2) v[i] = fabsf(v[i]);
-            if (kind == 3) v[i] = kind == 3 && i % 2 ? 0 : -0.0f;
-        }
-        if (kind == 4 && n) v[n - 1] = NAN;
-        if (kind == 5 && n) v[n / 2] = -INFINITY;
-        int32_t zero = -1, ref_zero = -2;
-        float scale = k->u8_from_f32(got.data, &zero, v, n);
-        float ref_scale = ref->u8_from_f32(want.data, &ref_zero, v, n);
-        assert_memory_equal(got.data, want.data, n);
-        assert_int_equal(zero, ref_zero);
-        assert_true(scale == ref_scale || (isnan(scale) && isnan(ref_scale)));
-        assert_true(!n || !!isnan(scale) == (kind >= 4));
-        end_all((guarded *[]){&x, &got, &want}, 3);
-    }
-}
-
-static void check_sums(const sns_kernels *k, const sns_kernels *ref, sns_rng *rng, size_t n) {
-    guarded acc = guarded_new(4 * n, 4), sum = guarded_new(4 * n, 12), got = guarded_floats(n),
-            want = guarded_floats(n), scale = random_floats(rng, n, 1),
-            bias = random_floats(rng, n, 1);
-    for (size_t i = 0; i < n; i++) {
-        ((int32_t *)acc.data)[i] = (int32_t)sns_rng_below(rng, 1u << 25) - (1 << 24);
-        ((int32_t *)sum.data)[i] = (int32_t)sns_rng_below(rng, 1u << 16) - (1 << 15);
-    }
-    for (int biased = 0; biased < 2; biased++) {
-        const float *b = biased ? bias.data : NULL;
-        k->f32_from_s32(got.data, acc.data, sum.data, 77, 0.013f, scale.data, b, n);
-        ref->f32_from_s32(want.data, acc.data, sum.data, 77, 0.013f, scale.data, b, n);
-        assert_memory_equal(got.data, want.data, n * sizeof(float));
-    }
-    end_all((guarded *[]){&acc, &sum, &got, &want, &scale, &bias}, 6);
-}
-
-static void bytes(void **state) {
-    (void)state;
-    for_all_sizes(check_bytes);
-    for_all_sizes(check_sums);
-}
-
-/* Half a step is the largest error, 0 is met exactly, and the range's ends are used. */
-static void reference_bytes(void **state) {
-    (void)state;
-    const sns_kernels *ref = sns_kernels_named("ref");
-    enum { N = 999 };
-    float x[N];
-    uint8_t q[N];
-    int32_t zero;
-    sns_rng rng;
-    sns_rng_seed(&rng, 6);
-    for (float shift = -3; shift <= 3; shift++) {
-        int low = 255, high = 0;
-        for (int i = 0; i < N; i++) x[i] = (float)sns_rng_normal(&rng) + shift;
-        x[7] = 0;
-        float scale = ref->u8_from_f32(q, &zero, x, N);
-        for (int i = 0; i < N; i++) {
-            check_near("byte", scale * (float)(q[i] - zero), x[i], scale * 0.501);
-            low = q[i] < low ? q[i] : low;
-            high = q[i] > high ? q[i] : high;
-        }
-        assert_int_equal(q[7], zero);
-        assert_true(low <= 1 && high >= 254);
-    }
-}
-
 static void reference_activations(void **state) {
     (void)state;
     const sns_kernels *ref = sns_kernels_named("ref");
@@ -425,8 +353,6 @@ int main(void) {
         cmocka_unit_test(gemm_tile),
         cmocka_unit_test(adamw),
         cmocka_unit_test(planar),
-        cmocka_unit_test(bytes),
-        cmocka_unit_test(reference_bytes),
         cmocka_unit_test(reference_activations),
         cmocka_unit_test(reference_layernorm_gradient),
     };

@@ -192,7 +192,7 @@ static void kernel_tables_agree(void **state) {
     world w = open_world(wider());
     float *reference = malloc(w.layout.total * sizeof(float));
     float *features = malloc(IMAGES * w.c.embed * sizeof(float));
-    const char *names[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
+    const char *names[] = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"};
     for (int i = 0; i < 5; i++) {
         const sns_kernels *k = sns_kernels_named(names[i]);
         if (!k) continue;

@@ -3,7 +3,7 @@
 #include "gradcheck.h"
 #include <omp.h>
 
-static const char *const TABLES[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
+static const char *const TABLES[] = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"};
 
 static void check_all(scene *s, build_fn build) {
     for (int i = 0; i < 4; i++) {

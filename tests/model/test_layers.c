@@ -2,7 +2,7 @@
  * differences, for every table of kernels that this processor has. */
 #include "gradcheck.h"
 
-static const char *const TABLES[] = {"ref", "avx2", "avx512", "avx512bf16", "neon"};
+static const char *const TABLES[] = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"};
 enum { TABLE_COUNT = 4 };
 
 static void check_all(scene *s, build_fn build) {
