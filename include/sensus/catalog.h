@@ -44,9 +44,7 @@ SNS_API sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *e
  * this one (weights, tokenizer or preprocessing differ); SNS_OK for an empty catalog. */
 SNS_API sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
                                            sns_error *err);
-/* The same for the second model, which hears: SNS_MISMATCH also when films were indexed without
- * one.
- */
+/* The same for the second model, which hears; SNS_OK where there was none yet. */
 SNS_API sns_status sns_catalog_check_sound_model(const sns_catalog *c, const sns_model *model,
                                                  sns_error *err);
 /* Forget all files and vectors, so that another model may be used. */
@@ -58,7 +56,8 @@ typedef struct sns_index_counts {
     size_t found;      /* pictures, films and recordings under the paths */
     size_t unchanged;  /* same size and time, or same content: nothing decoded */
     size_t added;      /* new to the catalog (a copy of a known file is new, but not decoded) */
-    size_t changed;    /* known path, new content */
+    size_t changed;    /* known path, new content; or listened to now, by a sound_model that
+                          came later */
     size_t moved;      /* new path, but the content of a file that is gone from its old path */
     size_t removed;    /* gone, and not as a move */
     size_t unreadable; /* each was reported to `problem` */
@@ -97,7 +96,8 @@ typedef struct sns_index_options {
  * but no folder is visited twice. In folders, files count as pictures, films, recordings by
  * extension; a file that is itself among `paths` always does. A model that sees takes pictures and
  * films; one that hears takes recordings and the sound of films; two models of one space
- * (`sound_model`) take all.
+ * (`sound_model`) take all. A sound_model may come later than films that are known: only their
+ * sound is read then.
  *   A file whose size and modification time are known is not read. Otherwise its content is hashed
  *   (SHA-256); known content is not decoded, so moved and equal files share their vectors. What
  * remains is decoded and encoded. Pictures: in parallel, and stored batch by batch, each in one
