@@ -629,6 +629,12 @@ static void pictures_and_sound_are_joined(void **state) {
     world_close(&w);
 }
 
+static sns_status count_vectors(void *user, const sns_catalog_file *f, size_t dim, sns_error *err) {
+    (void)dim, (void)err;
+    *(size_t *)user += f->count;
+    return SNS_OK;
+}
+
 /* A picture in a quarter of the frame: by regions it is found as if it were all of it. */
 static void regions_find_what_is_small(void **state) {
     (void)state;
@@ -654,6 +660,9 @@ static void regions_find_what_is_small(void **state) {
         assert_int_equal(sns_catalog_search(c, query, 16, 5, &hits, &err), SNS_OK);
         assert_int_equal(hits.count, 1);
         score[regions] = hits.items[0].score;
+        size_t whole = 0;
+        assert_int_equal(sns_catalog_files(c, count_vectors, &whole, &err), SNS_OK);
+        assert_int_equal(whole, 1);
         sns_hits_free(&hits);
         sns_catalog_close(c);
     }

@@ -143,6 +143,47 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* How many files were given, and vectors of them: of pictures, films, what was heard. */
+typedef struct given {
+    size_t files, pictures, seen, heard, stop;
+    char last[256];
+} given;
+
+static sns_status see_file(void *user, const sns_catalog_file *f, size_t dim, sns_error *err) {
+    given *g = user;
+    (void)err;
+    assert_int_equal(dim, 16);
+    assert_true(strcmp(g->last, f->path) < 0);
+    snprintf(g->last, sizeof g->last, "%s", f->path);
+    *(f->heard ? &g->heard : f->spans ? &g->seen : &g->pictures) += f->count;
+    for (size_t i = 0; i < f->count; i++) {
+        double length = 0;
+        for (size_t e = 0; e < dim; e++) length += (double)f->vectors[i][e] * f->vectors[i][e];
+        assert_true(length > 0.9999 && length < 1.0001);
+        if (i && f->spans) assert_true(f->spans[i].start > f->spans[i - 1].start);
+    }
+    return ++g->files == g->stop ? SNS_CANCELLED : SNS_OK;
+}
+
+/* Of films with both, the pictures; equal ones each. */
+static void all_files_are_given(const char *catalog) {
+    sns_catalog *c;
+    given g = {0};
+    assert_int_equal(sns_catalog_open(catalog, SNS_CATALOG_READ, &c, NULL), SNS_OK);
+    assert_int_equal(sns_catalog_files(c, see_file, &g, NULL), SNS_OK);
+    assert_int_equal(g.files, 6);
+    assert_int_equal(g.pictures, 1);
+    assert_int_equal(g.seen, number(catalog, "SELECT count(*) FROM moments m JOIN files f ON"
+                                             " f.vector = item WHERE view >= 0"));
+    assert_int_equal(g.heard, number(catalog, "SELECT count(*) FROM moments WHERE item NOT IN"
+                                              " (SELECT item FROM moments WHERE view >= 0)"));
+    assert_true(g.heard > 20);
+    g = (given){.stop = 2};
+    assert_int_equal(sns_catalog_files(c, see_file, &g, NULL), SNS_CANCELLED);
+    assert_int_equal(g.files, 2);
+    sns_catalog_close(c);
+}
+
 /* Two equal films, a silent one, one without pictures, a recording and a picture. */
 static void only_the_sound_of_films_is_read(void **state) {
     (void)state;
@@ -181,6 +222,7 @@ static void only_the_sound_of_films_is_read(void **state) {
     assert_int_equal(n.added, 6);
     read_stored(once, &whole);
     same_stored(later, &whole);
+    all_files_are_given(later);
     const float query[16] = {1};
     assert_int_equal(sns_catalog_open(later, SNS_CATALOG_READ, &c, NULL), SNS_OK);
     assert_non_null(sns_catalog_sound_model_dir(c));
