@@ -63,9 +63,17 @@ typedef struct cli_class_sheets cli_class_sheets;
 /* `most` pictures each of classes 0 ... n, n the one of "none". NULL: no memory. */
 cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most);
 void cli_class_sheets_free(cli_class_sheets *s);
-/* bytes NULL: the picture is in the file. False: no memory. */
-bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability, const char *path,
-                          const void *bytes, size_t size);
+/* What a sheet shows: a picture in the file, or its bytes; or a frame of a film. */
+typedef struct cli_shown {
+    const char *path;
+    const void *bytes; /* NULL: in the file */
+    size_t size;
+    bool in_time;
+    double seconds; /* in_time: of the frame */
+} cli_shown;
+/* False: no memory. */
+bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability,
+                          const cli_shown *shown);
 /* FOLDER/NAME.png for every class that has pictures. *lost counts files that are gone since, each
  * told. CLI_FAILED after a message. */
 int cli_class_sheets_write(const cli_class_sheets *s, const sns_classifier *c, char *const *names,

@@ -1,7 +1,6 @@
 /* class_sheets.c - a contact sheet for each class, of its most certain pictures. */
 #include "class_output.h"
-#include "command.h"
-#include "sheet.h"
+#include "film_common.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@ typedef struct picture {
     void *bytes;    /* NULL with in_memory: there was no room for them */
     size_t size;
     float probability;
+    bool in_time; /* a film's frame */
+    double seconds;
 } picture;
 
 typedef struct best {
@@ -92,16 +93,20 @@ static bool keep(cli_class_sheets *s, const char *name, const void *bytes, size_
     return true;
 }
 
-bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability, const char *path,
-                          const void *bytes, size_t size) {
+bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability,
+                          const cli_shown *shown) {
     best *b = &s->of[class];
     b->all++;
     if (!b->items && !(b->items = calloc(s->most, sizeof *b->items))) return false;
     if (b->count == s->most && probability <= b->items[s->most - 1].probability) return true;
-    picture p = {.path = strdup(path), .probability = probability, .in_memory = bytes != NULL};
+    picture p = {.path = strdup(shown->path),
+                 .probability = probability,
+                 .in_memory = shown->bytes != NULL,
+                 .in_time = shown->in_time,
+                 .seconds = shown->seconds};
     if (!p.path) return false;
     if (b->count == s->most) drop(s, &b->items[--b->count]);
-    if (bytes && !keep(s, path, bytes, size, &p)) {
+    if (shown->bytes && !keep(s, shown->path, shown->bytes, shown->size, &p)) {
         free(p.path);
         return false;
     }
@@ -111,13 +116,20 @@ bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability, 
     return true;
 }
 
+/* The card of a film shows a frame, which is decoded now. */
+static void free_cards(cli_card *cards, const best *b) {
+    for (size_t i = 0; cards && i < b->count; i++)
+        if (b->items[i].in_time) free((void *)(uintptr_t)cards[i].bytes);
+    free(cards);
+}
+
 static int write_one(const best *b, const char *label, const char *name, const char *folder,
                      size_t *lost) {
     cli_card *cards = calloc(b->count, sizeof *cards);
     char title[512], *file = NULL;
     sns_error err;
     if (!cards || asprintf(&file, "%s/%s.png", folder, name) < 0) {
-        free(cards);
+        free_cards(cards, b);
         return cli_failf("out of memory");
     }
     for (size_t i = 0; i < b->count; i++) {
@@ -127,15 +139,20 @@ static int write_one(const best *b, const char *label, const char *name, const c
                               .size = p->size,
                               .score = p->probability,
                               .has_score = true};
-        if (p->in_memory || !access(p->path, R_OK)) continue;
+        bool there = p->in_memory || !access(p->path, R_OK);
+        if (there && p->in_time) cli_card_frame(&cards[i], p->seconds);
+        if (there) continue;
         cli_failf("%s: %s", p->path, errno == ENOENT ? "is gone" : strerror(errno));
         ++*lost;
     }
-    snprintf(title, sizeof title, "%s: %zu picture%s", label, b->all, b->all == 1 ? "" : "s");
+    bool films = false;
+    for (size_t i = 0; i < b->count; i++) films |= b->items[i].in_time;
+    snprintf(title, sizeof title, "%s: %zu %s%s", label, b->all, films ? "file" : "picture",
+             b->all == 1 ? "" : "s");
     const cli_section section = {title, NULL, cards, b->count};
     int code = cli_sheet_png(file, &section, 1, &err) ? cli_fail(&err) : CLI_DONE;
     free(file);
-    free(cards);
+    free_cards(cards, b);
     return code;
 }
 

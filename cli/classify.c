@@ -2,8 +2,9 @@
  *
  *   w_c = normalise(mean over templates t of text(t with label c)),  p = softmax(scale * image . w)
  * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures come
- * as files, from folders, shards and lists, or as the vectors of a catalog; none of them are kept.
- */
+ * as files, from folders, shards and lists, or, with films and recordings (class_films.h), as the
+ * vectors of a catalog; none of them are kept. */
+#include "class_films.h"
 #include "class_output.h"
 #include "command.h"
 #include "labels.h"
@@ -27,8 +28,7 @@ typedef struct values {
 
 typedef struct judge {
     const values *v;
-    sns_model *model;
-    sns_classifier *classifier, *cohort; /* the latter for --none */
+    cli_judge sees, hears; /* with a cohort for --none; hears: once it is needed */
     sns_catalog *catalog;
     char **folders; /* names of the classes' folders and sheets */
     cli_sorter *sorter;
@@ -38,7 +38,8 @@ typedef struct judge {
     size_t top;
     float *probability;     /* of each class */
     size_t *order, *counts; /* pictures of each class, and of none */
-    size_t done, failed;
+    float *sound;           /* vector of a recording */
+    size_t done, failed, films, recordings;
     size_t deeds[CLI_IN_PLACE + 1];
 } judge;
 
@@ -52,24 +53,22 @@ static void on_interrupt(int number) {
 
 /* ---- one picture ---- */
 
-/* Probabilities, and the classes from the most probable down (ties by their order). */
-static sns_status rank_classes(judge *k, const float *image, sns_error *err) {
-    sns_status s = sns_classifier_judge(k->classifier, k->model, image, k->probability, err);
-    for (size_t c = 0; c < sns_classifier_count(k->classifier) && !s; c++) {
+/* The classes from the most probable down (ties by their order). */
+static void rank_classes(judge *k) {
+    for (size_t c = 0; c < sns_classifier_count(k->sees.classifier); c++) {
         size_t at = c < k->top ? c : k->top;
         for (; at && k->probability[k->order[at - 1]] < k->probability[c]; at--)
             if (at < k->top) k->order[at] = k->order[at - 1];
         if (at < k->top) k->order[at] = c;
     }
-    return s;
 }
 
 /* Does the best label stand out from the scores of unrelated words? */
-static bool is_none(const judge *k, const float *image) {
-    if (!k->cohort) return false;
-    const float *row = sns_classifier_weights(k->classifier) +
-                       k->order[0] * sns_classifier_dim(k->classifier);
-    return sns_standing(k->cohort, image, row) < (float)k->v->none;
+static bool is_none(const judge *k, const cli_judge *by, const float *vector) {
+    if (!by->cohort) return false;
+    const float *row = sns_classifier_weights(by->classifier) +
+                       k->order[0] * sns_classifier_dim(by->classifier);
+    return sns_standing(by->cohort, vector, row) < (float)k->v->none;
 }
 
 static sns_status fail(sns_error *err, sns_status code, const char *message) {
@@ -97,25 +96,56 @@ static void print_verdict(const judge *k, const cli_verdict *verdict, const char
         cli_placing_line(placing, path, v->apply);
 }
 
-/* A picture, its file or bytes, and its vector. */
-static sns_status take(judge *k, const char *path, const void *bytes, size_t size,
-                       const float *vector, sns_error *err) {
+/* What is judged and ranked: it is told, placed, counted, kept for the sheets. */
+static sns_status conclude(judge *k, cli_shown *shown, bool none, sns_error *err) {
     cli_placing placing = {0};
-    sns_status s = rank_classes(k, vector, err);
-    if (s) return s;
-    cli_verdict verdict = {k->classifier, k->order, k->probability, k->top, is_none(k, vector)};
+    cli_verdict verdict = {k->sees.classifier, k->order, k->probability, k->top, none};
     size_t class = cli_verdict_class(&verdict);
-    if (k->sorter && cli_sorter_place(k->sorter, path, class, &placing)) k->failed++;
+    if (k->sorter && cli_sorter_place(k->sorter, shown->path, class, &placing)) k->failed++;
     k->deeds[placing.deed]++;
-    print_verdict(k, &verdict, path, k->sorter ? &placing : NULL);
+    print_verdict(k, &verdict, shown->path, k->sorter ? &placing : NULL);
     k->done++;
     k->counts[class]++;
     /* A file that was moved is shown from where it is now. */
-    const char *now = k->v->apply && placing.deed == CLI_MOVED ? placing.target : path;
-    bool kept = !k->sheets || cli_class_sheets_add(k->sheets, class, k->probability[k->order[0]],
-                                                   now, bytes, size);
+    if (k->v->apply && placing.deed == CLI_MOVED) shown->path = placing.target;
+    bool kept = !k->sheets ||
+                cli_class_sheets_add(k->sheets, class, k->probability[k->order[0]], shown);
     free(placing.target);
     return kept ? send(k, err) : fail(err, SNS_NOMEM, "no memory for the contact sheets");
+}
+
+/* Something that has one vector. */
+static sns_status take(judge *k, const cli_judge *by, cli_shown *shown, const float *vector,
+                       sns_error *err) {
+    sns_status s = sns_classifier_judge(by->classifier, by->model, vector, k->probability, err);
+    if (s) return s;
+    rank_classes(k);
+    return conclude(k, shown, is_none(k, by, vector), err);
+}
+
+static sns_status take_film(judge *k, const sns_catalog_file *f, sns_error *err) {
+    cli_shown shown = {.path = f->path, .in_time = true};
+    sns_status s = cli_film_probabilities(&k->sees, f, k->probability, err);
+    if (s) return s;
+    rank_classes(k);
+    k->films++;
+    bool none = k->sees.cohort && cli_film_standing(&k->sees, f, k->order[0]) < (float)k->v->none;
+    if (k->sheets) shown.seconds = cli_film_best(&k->sees, f, k->order[0]);
+    return conclude(k, &shown, none, err);
+}
+
+/* A recording's scores mean what they do to the model that heard it. */
+static sns_status take_recording(judge *k, const sns_catalog_file *f, size_t dim, sns_error *err) {
+    cli_shown shown = {.path = f->path, .in_time = true};
+    const cli_judge *by = sns_model_sound_rate_hz(k->sees.model) ? &k->sees : &k->hears;
+    sns_status s = by->classifier ? SNS_OK
+                                  : cli_judge_by_sound(&k->sees, k->catalog, &k->hears, err);
+    if (s) return s;
+    if (!k->sound && !(k->sound = malloc(dim * sizeof *k->sound)))
+        return fail(err, SNS_NOMEM, "out of memory");
+    k->recordings++;
+    cli_sound_vector(f, dim, k->sound);
+    return take(k, by, &shown, k->sound, err);
 }
 
 /* ---- where pictures come from ---- */
@@ -136,20 +166,24 @@ static sns_status take_picture(void *user, const sns_embed_result *r) {
     } else if (r->in_memory && k->sorter) {
         snprintf(message, sizeof message, "%s: is inside a shard, which stays as it is", r->path);
         count_failure(k, message);
-    } else if ((s = take(k, r->path, r->bytes, r->size, r->vector, &err))) {
-        cli_progress_clear(&k->bar);
-        cli_fail(&err);
+    } else {
+        cli_shown shown = {.path = r->path, .bytes = r->bytes, .size = r->size};
+        if ((s = take(k, &k->sees, &shown, r->vector, &err))) {
+            cli_progress_clear(&k->bar);
+            cli_fail(&err);
+        }
     }
     cli_progress_update(&k->bar, r->index + 1, k->total, NULL);
     return s;
 }
 
-static sns_status take_vector(void *user, const char *path, const float *vector, size_t dim,
-                              sns_error *err) {
-    (void)dim;
+static sns_status take_file(void *user, const sns_catalog_file *f, size_t dim, sns_error *err) {
     judge *k = user;
+    cli_shown shown = {.path = f->path};
     if (interrupted) return fail(err, SNS_CANCELLED, "cancelled");
-    sns_status s = take(k, path, NULL, 0, vector, err);
+    sns_status s = f->heard   ? take_recording(k, f, dim, err)
+                   : f->spans ? take_film(k, f, err)
+                              : take(k, &k->sees, &shown, f->vectors[0], err);
     cli_progress_update(&k->bar, k->done, k->total, NULL);
     return s;
 }
@@ -175,7 +209,7 @@ static int read_pictures(judge *k, const cli_call *call) {
     if (sns_pictures_open(&o, &p, &err)) return cli_fail(&err);
     k->total = sns_pictures_total(p);
     const sns_embed_source source = sns_pictures_source(p);
-    sns_status s = sns_embed_stream(k->model, &source, &how, take_picture, k, &err);
+    sns_status s = sns_embed_stream(k->sees.model, &source, &how, take_picture, k, &err);
     sns_pictures_free(p);
     cli_progress_clear(&k->bar);
     if (s) return cli_fail(&err);
@@ -186,10 +220,10 @@ static int read_pictures(judge *k, const cli_call *call) {
 static int read_catalog(judge *k) {
     sns_error err;
     sns_status s = sns_catalog_count(k->catalog, &k->total, &err);
-    if (!s) s = sns_catalog_vectors(k->catalog, take_vector, k, &err);
+    if (!s) s = sns_catalog_files(k->catalog, take_file, k, &err);
     cli_progress_clear(&k->bar);
     if (s) return cli_fail(&err);
-    if (!k->done) cli_note("%s: no pictures in this catalog yet", k->v->catalog);
+    if (!k->done) cli_note("%s: nothing in this catalog yet", k->v->catalog);
     return CLI_DONE;
 }
 
@@ -200,11 +234,11 @@ static int open_model(judge *k) {
     const values *v = k->v;
     sns_error err;
     char *dir = NULL;
-    if (!v->catalog) return cli_load_model(v->model, &k->model);
+    if (!v->catalog) return cli_load_model(v->model, &k->sees.model);
     if (sns_catalog_open(v->catalog, SNS_CATALOG_READ, &k->catalog, &err)) return cli_fail(&err);
     int code = cli_find_model(v->model, sns_catalog_model_dir(k->catalog), &dir);
-    if (!code && (sns_model_load(dir, &k->model, &err) ||
-                  sns_catalog_check_model(k->catalog, k->model, &err)))
+    if (!code && (sns_model_load(dir, &k->sees.model, &err) ||
+                  sns_catalog_check_model(k->catalog, k->sees.model, &err)))
         code = cli_fail(&err);
     free(dir);
     return code;
@@ -214,34 +248,27 @@ static int open_model(judge *k) {
 static int find_classifier(judge *k) {
     const values *v = k->v;
     sns_error err;
-    if (!v->classifier) return cli_make_classifier(&v->words, k->model, NULL, &k->classifier);
-    if (sns_classifier_load(v->classifier, &k->classifier, &err)) return cli_fail(&err);
+    cli_judge *by = &k->sees;
+    if (!v->classifier) return cli_make_classifier(&v->words, by->model, NULL, &by->classifier);
+    if (sns_classifier_load(v->classifier, &by->classifier, &err)) return cli_fail(&err);
     /* Said before the first picture is read. */
-    if (!strcmp(sns_classifier_fingerprint(k->classifier), sns_model_fingerprint(k->model)))
+    if (!strcmp(sns_classifier_fingerprint(by->classifier), sns_model_fingerprint(by->model)))
         return CLI_DONE;
     return cli_failf("%s: made with another model; use that one, or build the classifier again",
                      v->classifier);
 }
 
-/* Unrelated words in the same sentences as the labels. */
 static int find_cohort(judge *k) {
-    if (!k->v->none) return CLI_DONE;
-    size_t n = sns_classifier_template_count(k->classifier);
-    const char **templates = malloc((n + 1) * sizeof *templates);
     sns_error err;
-    if (!templates) return cli_failf("out of memory");
-    for (size_t i = 0; i < n; i++) templates[i] = sns_classifier_template(k->classifier, i);
-    sns_status s = sns_cohort_new(k->model, templates, n, &k->cohort, &err);
-    free(templates);
-    return s ? cli_fail(&err) : CLI_DONE;
+    return k->v->none && cli_judge_cohort(&k->sees, &err) ? cli_fail(&err) : CLI_DONE;
 }
 
 /* Folders that results go to; said before the first picture is read, too. */
 static int prepare_results(judge *k) {
     const values *v = k->v;
-    size_t count = sns_classifier_count(k->classifier);
+    size_t count = sns_classifier_count(k->sees.classifier);
     if (!v->into && !v->sheets) return CLI_DONE;
-    if (!(k->folders = cli_folder_names(k->classifier))) return cli_failf("out of memory");
+    if (!(k->folders = cli_folder_names(k->sees.classifier))) return cli_failf("out of memory");
     if (v->into && cli_sorter_new(v->into, k->folders, v->move, v->apply, &k->sorter))
         return CLI_FAILED;
     if (!v->sheets) return CLI_DONE;
@@ -255,7 +282,7 @@ static int prepare(judge *k) {
     if (!code) code = find_cohort(k);
     if (!code) code = prepare_results(k);
     if (code) return code;
-    size_t count = sns_classifier_count(k->classifier);
+    size_t count = sns_classifier_count(k->sees.classifier);
     k->top = (size_t)k->v->top < count ? (size_t)k->v->top : count;
     k->probability = calloc(count, sizeof *k->probability);
     k->order = calloc(k->top, sizeof *k->order);
@@ -264,12 +291,14 @@ static int prepare(judge *k) {
 }
 
 static void print_summary_json(const judge *k) {
-    size_t count = sns_classifier_count(k->classifier);
-    printf("{\"pictures\": %zu, \"failed\": %zu, \"none\": %zu, \"counts\": [", k->done, k->failed,
+    size_t count = sns_classifier_count(k->sees.classifier);
+    printf("{\"pictures\": %zu, \"films\": %zu, \"recordings\": %zu, \"failed\": %zu, \"none\": "
+           "%zu, \"counts\": [",
+           k->done - k->films - k->recordings, k->films, k->recordings, k->failed,
            k->counts[count]);
     for (size_t c = 0; c < count; c++) {
         printf("%s{\"label\": ", c ? ", " : "");
-        cli_print_json(cli_class_label(k->classifier, c));
+        cli_print_json(cli_class_label(k->sees.classifier, c));
         printf(", \"count\": %zu}", k->counts[c]);
     }
     printf("]}\n");
@@ -288,11 +317,15 @@ static void summarise(const judge *k) {
     enum { AT_A_GLANCE = 20 };
     const values *v = k->v;
     if (v->summary && v->json) print_summary_json(k);
+    if (k->films) cli_note("films, by the mean over their time: %zu", k->films);
+    if (k->recordings) cli_note("recordings, by their sound: %zu", k->recordings);
     if (k->sorter) summarise_files(k);
     if (v->json || (!v->summary && k->done <= AT_A_GLANCE)) return;
-    cli_note("%zu pictures, %zu failed", k->done, k->failed);
-    for (size_t c = 0; c <= sns_classifier_count(k->classifier); c++)
-        if (k->counts[c]) cli_note("%8zu  %s", k->counts[c], cli_class_label(k->classifier, c));
+    cli_note("%zu %s, %zu failed", k->done, k->films + k->recordings ? "files" : "pictures",
+             k->failed);
+    for (size_t c = 0; c <= sns_classifier_count(k->sees.classifier); c++)
+        if (k->counts[c])
+            cli_note("%8zu  %s", k->counts[c], cli_class_label(k->sees.classifier, c));
 }
 
 static int classify(judge *k, const cli_call *call) {
@@ -306,7 +339,7 @@ static int classify(judge *k, const cli_call *call) {
                    !isatty(STDOUT_FILENO); /* there the results show how far it is */
     code = k->catalog ? read_catalog(k) : read_pictures(k, call);
     if (!code && k->sheets)
-        code = cli_class_sheets_write(k->sheets, k->classifier, k->folders, k->v->sheets,
+        code = cli_class_sheets_write(k->sheets, k->sees.classifier, k->folders, k->v->sheets,
                                       &k->failed);
     summarise(k);
     return !code && k->failed ? CLI_FAILED : code;
@@ -352,11 +385,11 @@ static int run(const cli_call *call) {
     free(k.counts);
     cli_class_sheets_free(k.sheets);
     cli_sorter_free(k.sorter);
-    if (k.folders) cli_folder_names_free(k.folders, k.classifier);
+    if (k.folders) cli_folder_names_free(k.folders, k.sees.classifier);
     sns_catalog_close(k.catalog);
-    sns_classifier_free(k.cohort);
-    sns_classifier_free(k.classifier);
-    sns_model_free(k.model);
+    cli_judge_free(&k.hears);
+    cli_judge_free(&k.sees);
+    free(k.sound);
     return code;
 }
 
@@ -392,7 +425,8 @@ static const cli_option options[] = {
      AT(csv), 0, 0, NULL},
     {0, "summary", CLI_FLAG, NULL, NULL,
      "end with how many pictures each label has: on stderr, where it also comes unasked after more "
-     "than 20 pictures; with --json as a last object (pictures, failed, none, counts)",
+     "than 20 pictures; with --json as a last object (pictures, films, recordings, failed, none, "
+     "counts)",
      AT(summary), 0, 0, NULL},
     {0, "sheets", CLI_STRING, "DIR", NULL,
      "also write a contact sheet of each class's most certain pictures, DIR/LABEL.png", AT(sheets),
@@ -420,7 +454,10 @@ const cli_command cli_classify = {
         "them), "
         "a tar shard (shard-{0000..0127}.tar, pipe:COMMAND) or a manifest (.jsonl, .csv), however "
         "many pictures they hold: none are kept. With --catalog the vectors are those that sensus "
-        "index has stored, and no picture is read. What can't be read gets a line on stderr and is "
+        "index has stored, and no picture is read; there films have the mean of the probabilities "
+        "of "
+        "their samples, by the time that each stands for, and recordings those of their sound, by "
+        "the model that heard it. What can't be read gets a line on stderr and is "
         "counted, the rest goes on, and the exit status is 1.\n\n"
         "--into never overwrites a file: where a name is taken the next is NAME-2. Letters of a "
         "label "

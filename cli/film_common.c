@@ -95,6 +95,14 @@ static void set_picture(sns_video *video, double seconds, cli_card *card) {
     card->size = size;
 }
 
+void cli_card_frame(cli_card *card, double seconds) {
+    const sns_video_options o = {.target_px = 160};
+    sns_video *video = NULL;
+    sns_video_open(card->path, &o, &video, NULL);
+    set_picture(video, seconds, card);
+    sns_video_close(video);
+}
+
 static char *caption_of(const sns_moment *m) {
     char start[CLI_TIME_SIZE], end[CLI_TIME_SIZE], text[2 * CLI_TIME_SIZE + 8];
     cli_time(m->start, start);
@@ -143,11 +151,9 @@ static void name_moment(const sns_hit *hit, size_t rank, cli_card *card) {
 }
 
 cli_card *cli_hit_cards(const sns_hits *hits) {
-    const sns_video_options o = {.target_px = 160};
     cli_card *cards = calloc(hits->count + 1, sizeof *cards);
     for (size_t i = 0; cards && i < hits->count; i++) {
         const sns_hit *hit = &hits->items[i];
-        sns_video *video = NULL;
         cards[i] = (cli_card){.path = hit->path,
                               .score = hit->score,
                               .has_score = true,
@@ -156,9 +162,7 @@ cli_card *cli_hit_cards(const sns_hits *hits) {
                               .end = hit->end};
         if (!hit->in_time) continue;
         name_moment(hit, i + 1, &cards[i]);
-        sns_video_open(hit->path, &o, &video, NULL);
-        set_picture(video, hit->peak, &cards[i]);
-        sns_video_close(video);
+        cli_card_frame(&cards[i], hit->peak);
     }
     return cards;
 }

@@ -89,6 +89,9 @@ bool cli_parse_time(const char *text, double *seconds);
  * are empty. cards and what they hold: free with cli_moment_cards_free. NULL: no memory. */
 cli_card *cli_moment_cards(const char *path, const sns_moment *moments, size_t n);
 void cli_moment_cards_free(cli_card *cards, size_t n);
+/* The frame of card->path, a film, at a time into card->bytes, to be freed; what can't be read, or
+ * is a recording, leaves it empty. */
+void cli_card_frame(cli_card *card, double seconds);
 /* A card for each hit: a picture, or the frame at a moment's peak, with its times. The same way. */
 cli_card *cli_hit_cards(const sns_hits *hits);
 #endif

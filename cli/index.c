@@ -107,6 +107,17 @@ static int index_paths(const cli_call *call, sns_catalog *catalog, const models 
     return counts.unreadable ? CLI_FAILED : CLI_DONE;
 }
 
+/* given: by the user; else it is the one that the catalog remembers. */
+static int load_hearing(const char *dir, bool given, models *m) {
+    sns_error err;
+    int code = cli_find_model(dir, NULL, &m->hears_dir);
+    if (!code && sns_model_load(m->hears_dir, &m->hears, &err)) code = cli_fail(&err);
+    if (code && !given)
+        cli_note("this catalog was made with that model for sound too: say --sound-model DIR, "
+                 "where it is now, or make the catalog anew with --rebuild");
+    return code;
+}
+
 static int open_and_index(const cli_call *call, sns_catalog *catalog, models *m) {
     const values *v = call->values;
     sns_error err;
@@ -116,8 +127,7 @@ static int open_and_index(const cli_call *call, sns_catalog *catalog, models *m)
                                        : sns_catalog_sound_model_dir(catalog);
     if (cli_find_model(v->model, known, &m->dir)) return CLI_FAILED;
     if (sns_model_load(m->dir, &m->model, &err)) return cli_fail(&err);
-    if (hears && cli_find_model(hears, NULL, &m->hears_dir)) return CLI_FAILED;
-    if (hears && sns_model_load(m->hears_dir, &m->hears, &err)) return cli_fail(&err);
+    if (hears && load_hearing(hears, v->sound_model != NULL, m)) return CLI_FAILED;
     if (v->rebuild && sns_catalog_rebuild(catalog, &err)) return cli_fail(&err);
     return index_paths(call, catalog, m);
 }
@@ -166,7 +176,7 @@ static const cli_option options[] = {
     CLI_MODEL_OPTION(values, model),
     {0, "sound-model", CLI_STRING, "DIR", NULL,
      "a second model, which hears, of the space of the first (train --lock-text): for recordings "
-     "and the sound of films; without it the catalog's",
+     "and the sound of films, also of those that the catalog has already; without it the catalog's",
      offsetof(values, sound_model), 0, 0, NULL},
     {0, "sound-weight", CLI_FLOAT, "W", "0",
      "what sound counts beside the pictures of a film, remembered; nothing is read again for it; "
@@ -210,7 +220,8 @@ const cli_command cli_index = {
         "Folders are walked with all folders below them, but not hidden ones; links are followed. "
         "Pictures are known by their extension (jpg, png, webp, gif, tiff, heic, avif, svg, bmp, "
         "ppm), films too (mp4, m4v, mov, mkv, webm, avi, mpg, mpeg, m2v, m2ts, mts, vob, flv, wmv, "
-        "asf, ogv, 3gp, mxf); a file named on the command line is always tried. A file that did "
+        "asf, ogv, 3gp, mxf; ts where it is a transport stream); a file named on the command line "
+        "is always tried. A file that did "
         "not change is not read again, a moved or copied one not decoded again, and one that is "
         "gone disappears from the catalog, if it was under a given PATH. The files themselves are "
         "never changed.\n\n"
@@ -219,7 +230,8 @@ const cli_command cli_index = {
         "taken as far as it can be read, and a line on stderr says so.\n\n"
         "With a model that hears, or a --sound-model beside one that sees, recordings are taken "
         "too (wav, ogg, opus, flac, mp3, m4a, aac, aiff, au, wma, caf), and the sound of films: by "
-        "overlapping windows.\n\n"
+        "overlapping windows. A --sound-model may come later: the pictures of the catalog's films "
+        "stay, only their sound is read then, and they count as changed.\n\n"
         "Ends with the counts of new, changed, removed, unreadable, moved and unchanged files. "
         "Each "
         "unreadable file gets one line on stderr, and the exit status is 1. An interrupted or "

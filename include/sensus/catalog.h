@@ -44,9 +44,7 @@ SNS_API sns_status sns_catalog_count(sns_catalog *c, size_t *files, sns_error *e
  * this one (weights, tokenizer or preprocessing differ); SNS_OK for an empty catalog. */
 SNS_API sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
                                            sns_error *err);
-/* The same for the second model, which hears: SNS_MISMATCH also when films were indexed without
- * one.
- */
+/* The same for the second model, which hears; SNS_OK where there was none yet. */
 SNS_API sns_status sns_catalog_check_sound_model(const sns_catalog *c, const sns_model *model,
                                                  sns_error *err);
 /* Forget all files and vectors, so that another model may be used. */
@@ -58,7 +56,8 @@ typedef struct sns_index_counts {
     size_t found;      /* pictures, films and recordings under the paths */
     size_t unchanged;  /* same size and time, or same content: nothing decoded */
     size_t added;      /* new to the catalog (a copy of a known file is new, but not decoded) */
-    size_t changed;    /* known path, new content */
+    size_t changed;    /* known path, new content; or listened to now, by a sound_model that
+                          came later */
     size_t moved;      /* new path, but the content of a file that is gone from its old path */
     size_t removed;    /* gone, and not as a move */
     size_t unreadable; /* each was reported to `problem` */
@@ -95,9 +94,10 @@ typedef struct sns_index_options {
 /* Bring the catalog up to date with files and folders.
  *   Folders are walked in depth; hidden ones, and hidden files, are skipped; links are followed,
  * but no folder is visited twice. In folders, files count as pictures, films, recordings by
- * extension; a file that is itself among `paths` always does. A model that sees takes pictures and
- * films; one that hears takes recordings and the sound of films; two models of one space
- * (`sound_model`) take all.
+ * extension (.ts, which TypeScript has too, by content); a file that is itself among `paths`
+ * always does. A model that sees takes pictures and films; one that hears takes recordings and the
+ * sound of films; two models of one space (`sound_model`) take all. A sound_model may come later
+ * than films that are known: only their sound is read then.
  *   A file whose size and modification time are known is not read. Otherwise its content is hashed
  *   (SHA-256); known content is not decoded, so moved and equal files share their vectors. What
  * remains is decoded and encoded. Pictures: in parallel, and stored batch by batch, each in one
@@ -123,14 +123,25 @@ SNS_API sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, con
                                      const sns_index_options *options, sns_index_counts *counts,
                                      sns_error *err);
 
-/* Called for each picture that has a vector, by path (byte order); `vector` [dim] lives until it
- * returns. Anything but SNS_OK ends the walk and becomes its answer. */
-typedef sns_status sns_catalog_vector_fn(void *user, const char *path, const float *vector,
-                                         size_t dim, sns_error *err);
-/* All pictures and their vectors, as they were at one moment; films are left out. Errors: SNS_IO,
- * SNS_FORMAT (a damaged vector), SNS_NOMEM, what fn returned. */
-SNS_API sns_status sns_catalog_vectors(sns_catalog *c, sns_catalog_vector_fn *fn, void *user,
+/* A file, and what was seen or heard in it. All borrowed. */
+typedef struct sns_catalog_file {
+    const char *path;            /* absolute */
+    size_t count;                /* samples of a film or windows of a recording; of a picture 1 */
+    const float *const *vectors; /* [count], each [dim], of unit length, by time */
+    const sns_span *spans;       /* [count]; NULL: a picture */
+    int heard;                   /* nonzero: windows of sound, by the model that hears */
+} sns_catalog_file;
+
+/* Called for each file that has vectors, by path (byte order); `file` lives until it returns.
+ * Anything but SNS_OK ends the walk and becomes its answer. */
+typedef sns_status sns_catalog_file_fn(void *user, const sns_catalog_file *file, size_t dim,
                                        sns_error *err);
+/* All files with their vectors, as they were at one moment. Of films the whole frames are given,
+ * neither parts of them nor their sound, which is that of files without pictures; of a film that is
+ * not read to its end, what is stored. Errors: SNS_IO, SNS_FORMAT (a damaged vector), SNS_NOMEM,
+ * what fn returned. */
+SNS_API sns_status sns_catalog_files(sns_catalog *c, sns_catalog_file_fn *fn, void *user,
+                                     sns_error *err);
 
 /* A picture, or a moment of a film or recording. */
 typedef struct sns_hit {

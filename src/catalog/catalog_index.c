@@ -38,8 +38,8 @@ static sns_status prepare_all(sns_indexer *x, sns_error *err) {
         sqlite3_stmt **statement;
         const char *sql;
     } all[] = {
-        {&x->find_file, "SELECT size, mtime_ns, vector, problem, vector IN (SELECT item FROM"
-                        " unfinished) FROM files WHERE path = ?"},
+        {&x->find_file, "SELECT size, mtime_ns, vector, problem, (SELECT every FROM unfinished"
+                        " WHERE item = vector) FROM files WHERE path = ?"},
         {&x->find_hash, "SELECT id FROM vectors WHERE hash = ?"},
         {&x->find_places, "SELECT path FROM files WHERE vector = ? ORDER BY path"},
         {&x->add_vector, "INSERT INTO vectors(id, hash) VALUES(?, ?)"},
@@ -116,8 +116,9 @@ static sns_status plan_file(sns_indexer *x, const sns_walk_file *f, sns_error *e
         t.known = true;
         t.old_vector = sqlite3_column_int64(s, 2);
         same = sqlite3_column_int64(s, 0) == f->size && sqlite3_column_int64(s, 1) == f->mtime_ns;
-        if (same && sqlite3_column_int(s, 4)) {
+        if (same && sqlite3_column_type(s, 4) != SQLITE_NULL) {
             t.unfinished = t.old_vector;
+            t.unheard = sqlite3_column_double(s, 4) == SNS_UNHEARD;
             t.old_vector = 0;
             same = false;
         } else if (same && t.old_vector) {
@@ -356,6 +357,8 @@ sns_status sns_index_store(sns_indexer *x, sns_index_task *tasks, sns_index_task
         if (!t->known && (status = take_move(x, t, &moved, err))) return status;
         if (moved)
             counts->moved++;
+        else if (t->unheard)
+            counts->changed++;
         else if (!t->old_vector)
             counts->added++;
         else if (t->old_vector == t->vector)
@@ -501,19 +504,24 @@ static sns_status remove_gone(sns_indexer *x, sns_error *err) {
     return status;
 }
 
-/* Models that lie elsewhere now are remembered there. */
-static sns_status refresh_model_dirs(sns_indexer *x, sns_error *err) {
+static bool is_elsewhere(const char *known, const char *dir) {
+    return dir && (!known || strcmp(known, dir));
+}
+
+/* Models that lie elsewhere now are remembered there, and a second one that comes later. */
+static sns_status refresh_models(sns_indexer *x, sns_error *err) {
     sns_catalog *c = x->c;
-    const char *sound_dir = x->o.sound_model ? x->o.sound_model_dir : NULL;
-    sns_status status = SNS_OK;
-    if (!c->fingerprint) return SNS_OK;
-    if (x->model_dir && (!c->model_dir || strcmp(c->model_dir, x->model_dir)))
-        status = sns_store_set_model(c, x->model, x->model_dir, err);
-    if (!status && x->o.sound_model &&
-        (!c->sound_fingerprint ||
-         (sound_dir && (!c->sound_dir || strcmp(c->sound_dir, sound_dir)))))
-        status = sns_store_set_sound_model(c, x->o.sound_model, sound_dir, err);
-    return status;
+    bool later = x->o.sound_model && !c->sound_fingerprint;
+    bool model = is_elsewhere(c->model_dir, x->model_dir);
+    bool sound = x->o.sound_model && is_elsewhere(c->sound_dir, x->o.sound_model_dir);
+    if (!c->fingerprint || (!model && !sound && !later)) return SNS_OK;
+    sns_status status = sns_index_begin(x, err);
+    if (status) return status;
+    if (model) status = sns_store_set_model(c, x->model, x->model_dir, err);
+    if (!status && later) status = sns_index_unheard(c, err);
+    if (!status && (later || sound))
+        status = sns_store_set_sound_model(c, x->o.sound_model, x->o.sound_model_dir, err);
+    return sns_index_end(x, status, err);
 }
 
 /* Which model hears, and whether it is the catalog's. */
@@ -527,8 +535,11 @@ static sns_status choose_senses(sns_indexer *x, sns_error *err) {
     }
     x->hears = sound;
     if (!sound && x->c->sound_fingerprint)
-        return sns_fail(err, SNS_ARG, "%s: made with a model for sound too (%s), which is needed",
-                        x->c->path, x->c->sound_dir ? x->c->sound_dir : "unknown folder");
+        return sns_fail(
+            err, SNS_ARG,
+            "%s: made with a model for sound too (%s), which is needed; to do without it "
+            "make the catalog anew with: sensus index --rebuild",
+            x->c->path, x->c->sound_dir ? x->c->sound_dir : "unknown folder");
     if (!sound) return SNS_OK;
     if (!sns_model_sound_rate_hz(sound))
         return sns_fail(err, SNS_SHAPE, "the model for sound does not hear");
@@ -568,7 +579,7 @@ sns_status sns_catalog_index(sns_catalog *c, const sns_model *model, const char 
     x.walk.sounds = x.hears != NULL;
     x.walk.no_pictures = !sns_model_image_px(model);
     show_progress(&x, 0);
-    if (!(status = refresh_model_dirs(&x, err)) && !(status = prepare_all(&x, err)) &&
+    if (!(status = refresh_models(&x, err)) && !(status = prepare_all(&x, err)) &&
         !(status = sns_walk_paths(&x.walk, paths, n, err)) && !(status = plan(&x, err)) &&
         !(status = run_all(&x, err)))
         status = remove_gone(&x, err);

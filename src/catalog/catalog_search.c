@@ -357,38 +357,6 @@ sns_status sns_catalog_search_relevant(sns_catalog *c, const float *query, size_
     return end(c, out, 1, status);
 }
 
-/* The vector of a row of `files`, checked. */
-static sns_status file_vector(const sns_catalog *c, int64_t id, const float **vector,
-                              sns_error *err) {
-    if (id < 1 || (uint64_t)id > c->slots)
-        return sns_fail(err, SNS_FORMAT, "%s: vector %lld is missing; index again with --rebuild",
-                        c->path, (long long)id);
-    *vector = sns_vector_file_row(&c->mapped, (size_t)id - 1);
-    return sns_vector_file_check(&c->mapped, (size_t)id - 1, err);
-}
-
-sns_status sns_catalog_vectors(sns_catalog *c, sns_catalog_vector_fn *fn, void *user,
-                               sns_error *err) {
-    sqlite3_stmt *s;
-    const float *vector = NULL;
-    int step = SQLITE_DONE;
-    sns_status status = sns_slots_begin(c, err);
-    if (status) return status;
-    status = sns_store_prepare(c,
-                               "SELECT path, vector FROM files WHERE vector IS NOT NULL AND"
-                               " vector NOT IN (SELECT item FROM moments) ORDER BY path",
-                               &s, err);
-    while (!status && (step = sqlite3_step(s)) == SQLITE_ROW) {
-        status = file_vector(c, sqlite3_column_int64(s, 1), &vector, err);
-        if (!status)
-            status = fn(user, (const char *)sqlite3_column_text(s, 0), vector, c->dim, err);
-    }
-    if (!status && step != SQLITE_DONE) status = sns_store_fail(c, err);
-    sqlite3_finalize(s);
-    sns_slots_end(c);
-    return status;
-}
-
 /* Every row of `files` has a vector, and none is of a removed slot; so it is with moments, which
  * are some time. */
 static const char dangling[] =

@@ -7,7 +7,10 @@
 
 typedef enum sns_medium { SNS_MEDIUM_PICTURE, SNS_MEDIUM_FILM, SNS_MEDIUM_SOUND } sns_medium;
 
-enum { SNS_VIEW_SOUND = -1 }; /* of a moment: a window of sound, no picture */
+enum {
+    SNS_VIEW_SOUND = -1, /* of a moment: a window of sound, no picture */
+    SNS_UNHEARD = 0      /* `every` of an unfinished film that only lacks its sound */
+};
 
 /* A file that needs work. */
 typedef struct sns_index_task {
@@ -16,6 +19,7 @@ typedef struct sns_index_task {
     bool known;         /* its path is in the catalog */
     int64_t old_vector; /* of that row; 0: none */
     int64_t unfinished; /* the same of a film that was not read to its end; then old_vector is 0 */
+    bool unheard;       /* unfinished only since a model that hears came later */
     unsigned char hash[SNS_DIGEST_BYTES];
     sns_status status; /* why it is unreadable */
     char *message;
@@ -66,6 +70,9 @@ sns_status sns_index_store_file(sns_indexer *x, const sns_index_task *t, sns_err
 /* Both for n tasks that are done, in one transaction; the unreadable ones are reported. */
 sns_status sns_index_store_all(sns_indexer *x, sns_index_task *tasks, size_t n, sns_error *err);
 
+/* A model that hears has come: films that are known are to be listened to, and what could not be
+ * read is tried again. Inside a transaction. */
+sns_status sns_index_unheard(sns_catalog *c, sns_error *err);
 /* All of one film or recording, or what is left of it. */
 sns_status sns_index_stream(sns_indexer *x, sns_index_task *t, sns_error *err);
 #endif

@@ -96,6 +96,22 @@ static sns_status forget(stream_job *j, sns_error *err) {
     return status;
 }
 
+/* The pictures of a film are complete then, whatever the options they were read with; `every` is
+ * not known of them. */
+sns_status sns_index_unheard(sns_catalog *c, sns_error *err) {
+    const place sound = {.track = SOUND};
+    sqlite3_stmt *s;
+    sns_status status = sns_store_prepare(
+        c, "INSERT OR IGNORE INTO unfinished SELECT DISTINCT item, ?, 0, ? FROM moments", &s, err);
+    if (status) return status;
+    sqlite3_bind_double(s, 1, SNS_UNHEARD);
+    sqlite3_bind_blob(s, 2, &sound, sizeof sound, SQLITE_STATIC);
+    if (sqlite3_step(s) != SQLITE_DONE) status = sns_store_fail(c, err);
+    sqlite3_finalize(s);
+    return status ? status
+                  : sns_store_exec(c, "UPDATE files SET size = -1 WHERE vector IS NULL", err);
+}
+
 /* How to go on with content that is known but unfinished. */
 static sns_status find_place(stream_job *j, sns_error *err) {
     sqlite3_stmt *s = j->x->find_state;
@@ -105,13 +121,19 @@ static sns_status find_place(stream_job *j, sns_error *err) {
     sns_status status = step == SQLITE_ROW || step == SQLITE_DONE ? SNS_OK
                                                                   : sns_store_fail(j->x->c, err);
     if (step == SQLITE_ROW) {
+        double every = sqlite3_column_double(s, 0);
+        bool regions = sqlite3_column_int(s, 1) != 0,
+             same = every == j->every && regions == j->regions;
         j->goes_on = true;
-        fits = sqlite3_column_double(s, 0) == j->every &&
-               (sqlite3_column_int(s, 1) != 0) == j->regions &&
-               sqlite3_column_bytes(s, 2) == sizeof j->at;
+        fits = sqlite3_column_bytes(s, 2) == sizeof j->at;
         if (fits) memcpy(&j->at, sqlite3_column_blob(s, 2), sizeof j->at);
-        fits &= j->at.track == SOUND || (j->at.track == PICTURES && j->at.sampling.seconds > 0 &&
-                                         j->at.fast == (j->x->o.fast != 0));
+        if (fits && j->at.track == SOUND) { /* the options are of pictures, which are complete */
+            j->every = every;
+            j->regions = regions;
+        } else {
+            fits &= same && j->at.track == PICTURES && j->at.sampling.seconds > 0 &&
+                    j->at.fast == (j->x->o.fast != 0);
+        }
     }
     sqlite3_reset(s);
     return !status && j->goes_on && !fits ? forget(j, err) : status;

@@ -345,21 +345,12 @@ sns_status sns_catalog_check_model(const sns_catalog *c, const sns_model *model,
 sns_status sns_catalog_check_sound_model(const sns_catalog *c, const sns_model *model,
                                          sns_error *err) {
     const char *print = sns_model_fingerprint(model);
-    int64_t films;
-    if (c->sound_fingerprint) {
-        if (!strcmp(c->sound_fingerprint, print)) return SNS_OK;
-        return sns_fail(err, SNS_MISMATCH,
-                        "%s: made with another model for sound (%s, %.8s; this one is %.8s); use "
-                        "another --catalog, or make it anew with: sensus index --rebuild",
-                        c->path, c->sound_dir ? c->sound_dir : "unknown folder",
-                        c->sound_fingerprint, print);
-    }
-    sns_status status = sns_store_number(c, "SELECT EXISTS(SELECT 1 FROM moments)", &films, err);
-    if (status || !films) return status;
+    if (!c->sound_fingerprint || !strcmp(c->sound_fingerprint, print)) return SNS_OK;
     return sns_fail(err, SNS_MISMATCH,
-                    "%s: has films whose sound was not listened to; make it anew with: sensus "
-                    "index --rebuild",
-                    c->path);
+                    "%s: made with another model for sound (%s, %.8s; this one is %.8s); use "
+                    "another --catalog, or make it anew with: sensus index --rebuild",
+                    c->path, c->sound_dir ? c->sound_dir : "unknown folder", c->sound_fingerprint,
+                    print);
 }
 
 sns_status sns_store_set_sound_model(sns_catalog *c, const sns_model *model, const char *dir,

@@ -39,6 +39,18 @@ static bool is_wanted(const sns_walk *w, const char *name) {
            (w->sounds && sns_is_sound_name(name));
 }
 
+/* A film by its content, where the name does not tell. *why <- errno when it can't be read. */
+static bool is_transport_stream(const sns_walk *w, const char *path, int *why) {
+    unsigned char start[SNS_TRANSPORT_BYTES];
+    *why = 0;
+    if (!w->films || !sns_ends_with_nocase(path, ".ts")) return false;
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(start, 1, sizeof start, f) : 0;
+    if (!f || ferror(f)) *why = errno;
+    if (f) fclose(f);
+    return sns_is_transport_stream(start, n);
+}
+
 /* Takes ownership of name (NULL: no memory). */
 static sns_status push_name(sns_names *names, char *name, sns_error *err) {
     if (!name) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
@@ -140,6 +152,15 @@ static sns_status take_hidden(sns_walk *w, const char *path, bool is_link, int w
     return push_problem(w, path, reason, err);
 }
 
+/* A file with a name that is not wanted; takes ownership of path. */
+static sns_status take_unnamed(sns_walk *w, char *path, const struct stat *st, sns_error *err) {
+    int why;
+    if (is_transport_stream(w, path, &why)) return push_file(w, path, st, err);
+    sns_status status = why && why != ENOENT ? push_unread(w, path, strerror(why), err) : SNS_OK;
+    free(path);
+    return status;
+}
+
 /* One entry of a folder; takes ownership of path. */
 static sns_status take_entry(sns_walker *k, char *path, sns_error *err) {
     struct stat link, st;
@@ -156,7 +177,9 @@ static sns_status take_entry(sns_walker *k, char *path, sns_error *err) {
         status = take_hidden(k->out, path, is_link, errno, err);
     else if (S_ISREG(st.st_mode) && is_wanted(k->out, path))
         return push_file(k->out, path, &st, err);
-    else if (!S_ISREG(st.st_mode) && is_wanted(k->out, path))
+    else if (S_ISREG(st.st_mode))
+        return take_unnamed(k->out, path, &st, err);
+    else if (is_wanted(k->out, path))
         status = push_problem(k->out, path, "neither a file nor a folder", err);
     free(path);
     return status;

@@ -23,6 +23,23 @@ bool sns_is_film_name(const char *name) {
     return ends_with_one_of(name, endings, sizeof endings / sizeof *endings);
 }
 
+/* Packets of 188 bytes begin with 0x47 (ISO/IEC 13818-1); 192 has a time before each, 204 a
+ * checksum behind. A recording may begin inside a packet. */
+bool sns_is_transport_stream(const void *bytes, size_t size) {
+    enum { PACKETS = 8, SYNC = 0x47 };
+    static const size_t lengths[] = {188, 192, 204};
+    const unsigned char *p = bytes;
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+        for (size_t first = 0; first < lengths[k]; first++) {
+            size_t n = 0;
+            while (n < PACKETS && first + n * lengths[k] < size &&
+                   p[first + n * lengths[k]] == SYNC)
+                n++;
+            if (n == PACKETS) return true;
+        }
+    return false;
+}
+
 const char *sns_sound_ending(const void *bytes, size_t size) {
     const unsigned char *p = bytes;
     if (size >= 12 && !memcmp(p, "RIFF", 4) && !memcmp(p + 8, "WAVE", 4)) return "wav";

@@ -8,6 +8,10 @@
 bool sns_is_sound_name(const char *name);
 /* Like a film's: .mp4, .mkv ...? Not .ts and .gif, which are mostly something else. */
 bool sns_is_film_name(const char *name);
+/* Bytes that tell an MPEG transport stream from, say, TypeScript. */
+enum { SNS_TRANSPORT_BYTES = 204 * 9 };
+/* Do a file's first bytes, so many or all of them, look like one: a few packets in a row? */
+bool sns_is_transport_stream(const void *bytes, size_t size);
 /* "wav", "ogg", "flac" or "mp3" by the bytes; NULL: something else. */
 const char *sns_sound_ending(const void *bytes, size_t size);
 #endif

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "model/clip.h"
+#include "prep/log_mel.h"
 #include "prep/preprocess.h"
 #include <fcntl.h>
 #include <ftw.h>
@@ -16,7 +17,7 @@
 static const char words[] = "a dog on a beach\na red car and a blue house\ntwo cats sleep\n"
                             "the sun over the sea\nein Hund am Strand\nun chien rouge\n";
 
-void world_make_model(const char *dir, uint64_t seed) {
+static sns_clip_config config_for(const char *dir) {
     sns_error err = {0};
     char text[128];
     snprintf(text, sizeof text, "%s.txt", dir);
@@ -39,17 +40,51 @@ void world_make_model(const char *dir, uint64_t seed) {
                          .embed = 16,
                          .logit_scale_init = 2.6593f};
     sns_tokenizer_free(tok);
-    sns_layout layout;
-    assert_int_equal(sns_clip_layout(&c, &layout, &err), SNS_OK);
-    float *data = sns_aligned_calloc(layout.total * sizeof *data);
+    return c;
+}
+
+static float *init(const sns_clip_config *c, uint64_t seed, sns_layout *layout) {
+    assert_int_equal(sns_clip_layout(c, layout, NULL), SNS_OK);
+    float *data = sns_aligned_calloc(layout->total * sizeof *data);
     assert_non_null(data);
-    sns_clip_init(&layout, &c, data, seed);
-    assert_int_equal(sns_clip_save(dir, &c, &layout, data, "F32", &err), SNS_OK);
+    sns_clip_init(layout, c, data, seed);
+    return data;
+}
+
+void world_make_model(const char *dir, uint64_t seed) {
+    sns_layout layout;
     sns_preprocess p;
+    const sns_clip_config c = config_for(dir);
+    float *data = init(&c, seed, &layout);
+    assert_int_equal(sns_clip_save(dir, &c, &layout, data, "F32", NULL), SNS_OK);
     sns_preprocess_default(&p, c.image_px);
-    assert_int_equal(sns_preprocess_write(dir, &p, &err), SNS_OK);
+    assert_int_equal(sns_preprocess_write(dir, &p, NULL), SNS_OK);
     sns_aligned_free(data);
     sns_layout_free(&layout);
+}
+
+void world_make_hearing(const char *dir, uint64_t seed) {
+    sns_layout layout, seeing;
+    sns_log_mel_config mel;
+    const sns_clip_config c = config_for(dir);
+    sns_clip_config hears = c;
+    hears.image_px = 0;
+    hears.frames = 48;
+    hears.mels = 32;
+    float *data = init(&hears, seed + 1, &layout), *texts = init(&c, seed, &seeing);
+    for (size_t i = 0; i < layout.count; i++) {
+        const sns_param_desc *to = &layout.desc[i], *from = sns_layout_find(&seeing, to->name);
+        if (!strncmp(to->name, "text_", 5))
+            memcpy(data + to->offset, texts + from->offset, to->count * sizeof *data);
+    }
+    assert_int_equal(sns_clip_save(dir, &hears, &layout, data, "F32", NULL), SNS_OK);
+    sns_log_mel_whisper(&mel);
+    mel.mels = hears.mels;
+    assert_int_equal(sns_log_mel_write(dir, &mel, hears.frames, NULL), SNS_OK);
+    sns_aligned_free(data);
+    sns_aligned_free(texts);
+    sns_layout_free(&layout);
+    sns_layout_free(&seeing);
 }
 
 void world_open(catalog_world *w) {

@@ -14,6 +14,8 @@ typedef struct catalog_world {
 
 /* Weights drawn from `seed`: the same seed gives the same model. */
 void world_make_model(const char *dir, uint64_t seed);
+/* A model that hears, by windows of half a second, in the space of world_make_model's. */
+void world_make_hearing(const char *dir, uint64_t seed);
 void world_open(catalog_world *w);
 void world_close(catalog_world *w); /* deletes the folder */
 

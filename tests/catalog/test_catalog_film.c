@@ -1,24 +1,16 @@
 /* test_catalog_film.c - films in a catalog: what is stored of them, how they go on after a kill,
- * what is found.
- *
- * The program starts itself as the process to be killed: `test_catalog_film index CATALOG MODEL
- * FOLDER DIE` kills itself after DIE stretches. */
-#include "catalog_world.h"
+ * what is found. */
+#include "catalog_kill.h"
 #include "catalog/slots.h"
 #include "base/rng.h"
 #include "make_film.h"
 #include <math.h>
 #include <sensus/ground.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-extern char **environ;
 
 /* Three scenes; the second one, from 3 to 5 s, comes back from 8 to 9.5 s. */
 #define SCENES                                                                                     \
@@ -35,7 +27,7 @@ extern char **environ;
     "-preset ultrafast -g 100 -bf 2"
 
 typedef struct seen {
-    size_t problems, notes, stretches, die;
+    size_t problems, notes, stretches;
     char problem[1024], note[1024];
 } seen;
 
@@ -57,7 +49,7 @@ static void see_film(void *user, const char *path, double seconds, double durati
     (void)path;
     (void)duration;
     assert_true(seconds > 0);
-    if (++s->stretches == s->die) kill(getpid(), SIGKILL);
+    s->stretches++;
 }
 
 static sns_index_options options_for(seen *s) {
@@ -65,34 +57,11 @@ static sns_index_options options_for(seen *s) {
         .problem = see_problem, .note = see_note, .film = see_film, .user = s};
 }
 
-static int index_and_die(char **argv) {
-    sns_error err = {0};
-    sns_model *model;
-    sns_catalog *c;
-    seen s = {.die = strtoul(argv[5], NULL, 10)};
-    sns_index_options o = options_for(&s);
-    const char *folder = argv[4];
-    if (sns_isolation_new((sns_isolation **)(uintptr_t)&o.isolation, &err) ||
-        sns_model_load(argv[3], &model, &err) ||
-        sns_catalog_open(argv[2], SNS_CATALOG_WRITE, &c, &err) ||
-        sns_catalog_index(c, model, argv[3], &folder, 1, &o, NULL, &err)) {
-        fprintf(stderr, "%s\n", err.message);
-        return 1;
-    }
-    sns_catalog_close(c);
-    sns_model_free(model);
-    return 0;
-}
-
-static void index_until_killed(const catalog_world *w, const char *die) {
-    pid_t pid;
-    int status;
-    char *argv[] = {
-        "test_catalog_film", "index", (char *)w->catalog, (char *)w->model_dir, (char *)w->pictures,
-        (char *)die,         NULL};
-    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+static void index_until_killed(const catalog_world *w, size_t stretches) {
+    kill_run(&(kill_plan){.catalog = w->catalog,
+                          .model_dir = w->model_dir,
+                          .folder = w->pictures,
+                          .stretches = stretches});
 }
 
 /* The world's catalog brought up to date with its pictures. */
@@ -264,14 +233,12 @@ static void a_killed_film_goes_on_to_the_same_bits(void **state) {
     read_stored(&w, &whole);
     assert_true(whole.spans[whole.count - 1].end > 239.9);
     for (size_t die = 1; die < stretches; die++) {
-        char text[24];
-        snprintf(text, sizeof text, "%zu", die);
         for (int k = 0; k < 4; k++) {
             static const char *const files[] = {"test.db", "test.db-wal", "test.db-shm",
                                                 "test.db-vectors-0"};
             unlink(world_path(&w, files[k]));
         }
-        index_until_killed(&w, text);
+        index_until_killed(&w, die);
         /* What was stored can be found already. */
         assert_int_equal(number(&w, "SELECT count(*) FROM unfinished"), 1);
         assert_int_equal(number(&w, "SELECT count(*) FROM files WHERE vector = 1"), 1);
@@ -303,7 +270,7 @@ static void many_kills_change_nothing(void **state) {
     update(&w, 1, false, &s);
     read_stored(&w, &whole);
     unlink(w.catalog);
-    for (size_t k = 1; k < s.stretches; k++) index_until_killed(&w, "1");
+    for (size_t k = 1; k < s.stretches; k++) index_until_killed(&w, 1);
     sns_index_counts n = update(&w, 1, false, &s);
     assert_int_equal(n.added, 1);
     assert_int_equal(s.stretches, 1);
@@ -321,7 +288,7 @@ static void other_options_begin_a_film_anew(void **state) {
     seen s;
     world_open(&w);
     film(&w, "long.mp4", LONG_FILM);
-    index_until_killed(&w, "2");
+    index_until_killed(&w, 2);
     int64_t before = number(&w, "SELECT count(*) FROM moments");
     sns_index_counts n = update(&w, 2, false, &s);
     assert_int_equal(n.added, 1);
@@ -343,7 +310,7 @@ static void a_changed_film_is_another_one(void **state) {
     seen s;
     world_open(&w);
     film(&w, "x.mp4", LONG_FILM);
-    index_until_killed(&w, "2");
+    index_until_killed(&w, 2);
     film(&w, "x.mp4", SCENES);
     sns_index_counts n = update(&w, 1, false, &s);
     assert_int_equal(n.changed, 1);
@@ -662,6 +629,12 @@ static void pictures_and_sound_are_joined(void **state) {
     world_close(&w);
 }
 
+static sns_status count_vectors(void *user, const sns_catalog_file *f, size_t dim, sns_error *err) {
+    (void)dim, (void)err;
+    *(size_t *)user += f->count;
+    return SNS_OK;
+}
+
 /* A picture in a quarter of the frame: by regions it is found as if it were all of it. */
 static void regions_find_what_is_small(void **state) {
     (void)state;
@@ -687,6 +660,9 @@ static void regions_find_what_is_small(void **state) {
         assert_int_equal(sns_catalog_search(c, query, 16, 5, &hits, &err), SNS_OK);
         assert_int_equal(hits.count, 1);
         score[regions] = hits.items[0].score;
+        size_t whole = 0;
+        assert_int_equal(sns_catalog_files(c, count_vectors, &whole, &err), SNS_OK);
+        assert_int_equal(whole, 1);
         sns_hits_free(&hits);
         sns_catalog_close(c);
     }
@@ -738,7 +714,8 @@ static void catalogs_without_films_go_on(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 6 && !strcmp(argv[1], "index")) return index_and_die(argv);
+    int code;
+    if (kill_is_child(argc, argv, &code)) return code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_those_of_the_film),
         cmocka_unit_test(equal_and_moved_films_are_read_once),

@@ -1,53 +1,20 @@
 /* test_catalog_kill.c - kill -9 while indexing: what was committed stays, the next run goes on.
- *
- * The program starts itself as the process to be killed: `test_catalog_kill index CATALOG MODEL
- * FOLDER DIE` kills itself after DIE files of progress; DIE 0 waits for the parent to do it. With
- * the argument `long` the parent kills 60 runs at random moments. */
-#include "catalog_world.h"
+ * With the argument `long` 60 runs are killed at random moments. */
+#include "catalog_kill.h"
 #include "catalog/store.h"
 #include "base/rng.h"
 #include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-extern char **environ;
-enum { PICTURES = 24, BATCH = 2 };
+enum { PICTURES = 24 };
 
-static void die_after(void *user, size_t done, size_t total) {
-    const size_t *limit = user;
-    (void)total;
-    if (*limit && done >= *limit) kill(getpid(), SIGKILL);
-}
-
-static int index_and_die(char **argv) {
-    sns_error err = {0};
-    sns_model *model;
-    sns_catalog *c;
-    size_t limit = strtoul(argv[5], NULL, 10);
-    sns_index_options o = {.batch_files = BATCH, .progress = die_after, .user = &limit};
-    const char *folder = argv[4];
-    if (sns_model_load(argv[3], &model, &err) ||
-        sns_catalog_open(argv[2], SNS_CATALOG_WRITE, &c, &err) ||
-        sns_catalog_index(c, model, argv[3], &folder, 1, &o, NULL, &err)) {
-        fprintf(stderr, "%s\n", err.message);
-        return 1;
-    }
-    sns_catalog_close(c);
-    sns_model_free(model);
-    return 0;
-}
-
-static pid_t start_child(const catalog_world *w, const char *limit) {
-    pid_t pid;
-    char *argv[] = {
-        "test_catalog_kill", "index", (char *)w->catalog, (char *)w->model_dir, (char *)w->pictures,
-        (char *)limit,       NULL};
-    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-    return pid;
+static kill_plan plan_for(const catalog_world *w, size_t files) {
+    return (kill_plan){
+        .catalog = w->catalog, .model_dir = w->model_dir, .folder = w->pictures, .files = files};
 }
 
 static void make_pictures(const catalog_world *w) {
@@ -96,20 +63,17 @@ static void finish_run(const catalog_world *w, size_t kept) {
 static void a_kill_loses_one_batch(void **state) {
     (void)state;
     catalog_world w;
-    int status;
     world_open(&w);
     make_pictures(&w);
-    const char *const limits[] = {"1", "5", "12", "24"};
+    const size_t limits[] = {1, 5, 12, 24};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        size_t limit = strtoul(limits[i], NULL, 10);
+        const kill_plan plan = plan_for(&w, limits[i]);
         unlink(w.catalog);
         unlink(world_path(&w, "test.db-wal"));
         unlink(world_path(&w, "test.db-shm"));
-        pid_t pid = start_child(&w, limits[i]);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        kill_run(&plan);
         size_t kept = check_sound(&w);
-        assert_true(kept + BATCH >= limit && kept <= limit);
+        assert_true(kept + KILL_BATCH >= limits[i] && kept <= limits[i]);
         finish_run(&w, kept);
     }
     world_close(&w);
@@ -124,6 +88,7 @@ static void kills_at_random_moments(void **state) {
     sns_rng_seed(&rng, 9);
     world_open(&w);
     make_pictures(&w);
+    const kill_plan plan = plan_for(&w, 0);
     for (int round = 0; round < 60; round++) {
         if (last == PICTURES) {
             unlink(w.catalog);
@@ -131,7 +96,7 @@ static void kills_at_random_moments(void **state) {
             unlink(world_path(&w, "test.db-shm"));
             last = 0;
         }
-        pid_t pid = start_child(&w, "0");
+        pid_t pid = kill_start(&plan);
         usleep((unsigned)sns_rng_below(&rng, 300000));
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -145,7 +110,8 @@ static void kills_at_random_moments(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 6 && !strcmp(argv[1], "index")) return index_and_die(argv);
+    int code;
+    if (kill_is_child(argc, argv, &code)) return code;
     const struct CMUnitTest fast[] = {cmocka_unit_test(a_kill_loses_one_batch)};
     const struct CMUnitTest slow[] = {cmocka_unit_test(kills_at_random_moments)};
     if (argc > 1 && !strcmp(argv[1], "long")) return cmocka_run_group_tests(slow, NULL, NULL);

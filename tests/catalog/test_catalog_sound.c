@@ -1,9 +1,6 @@
 /* test_catalog_sound.c - recordings in a catalog by a model that hears: windows, kills, search by
- * text and by recording.
- *
- * The program starts itself as the process to be killed: `test_catalog_sound index CATALOG MODEL
- * FOLDER DIE` kills itself after DIE stretches. */
-#include "catalog_world.h"
+ * text and by recording. */
+#include "catalog_kill.h"
 #include "base/file.h"
 #include "base/rng.h"
 #include "catalog/slots.h"
@@ -11,7 +8,6 @@
 #include "tool.h"
 #include <math.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <cmocka.h>
@@ -19,7 +15,7 @@
 enum { RATE = 16000, WINDOW = 1920, E = 12 };
 
 typedef struct seen {
-    size_t problems, notes, stretches, die;
+    size_t problems, stretches;
     char problem[1024];
 } seen;
 
@@ -33,7 +29,7 @@ static void see_problem(void *user, sns_status status, const char *message) {
 static void see_film(void *user, const char *path, double seconds, double duration) {
     seen *s = user;
     (void)path, (void)seconds, (void)duration;
-    if (++s->stretches == s->die) kill(getpid(), SIGKILL);
+    s->stretches++;
 }
 
 static sns_status run_index(const char *catalog, const sns_model *model, const char *folder,
@@ -46,16 +42,6 @@ static sns_status run_index(const char *catalog, const sns_model *model, const c
     if (!status) status = sns_catalog_verify(c, err);
     sns_catalog_close(c);
     return status;
-}
-
-static int index_and_die(char **argv) {
-    sns_error err = {0};
-    sns_model *model;
-    sns_index_counts n;
-    seen s = {.die = strtoul(argv[5], NULL, 10)};
-    if (sns_model_load(argv[3], &model, &err) || run_index(argv[2], model, argv[4], &s, &n, &err))
-        fprintf(stderr, "%s\n", err.message);
-    return 1;
 }
 
 static sns_model *hears;
@@ -173,16 +159,9 @@ static void a_killed_recording_goes_on_to_the_same_bits(void **state) {
     assert_in_range(stretches, 6, 8);
     read_stored(&w, &whole);
     for (size_t die = 1; die < stretches; die += 2) {
-        char text[24];
-        pid_t pid;
-        int status;
-        snprintf(text, sizeof text, "%zu", die);
-        char *argv[] = {"test_catalog_sound", "index", w.catalog, (char *)(uintptr_t)model,
-                        w.pictures,           text,    NULL};
         unlink(w.catalog);
-        assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        kill_run(&(kill_plan){
+            .catalog = w.catalog, .model_dir = model, .folder = w.pictures, .stretches = die});
         assert_int_equal(number(&w, "SELECT count(*) FROM unfinished"), 1);
         sns_index_counts n = update(&w, &s);
         assert_int_equal(n.added, 1);
@@ -253,7 +232,8 @@ static int tear_down(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 6 && !strcmp(argv[1], "index")) return index_and_die(argv);
+    int code;
+    if (kill_is_child(argc, argv, &code)) return code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_are_stored),
         cmocka_unit_test(a_killed_recording_goes_on_to_the_same_bits),

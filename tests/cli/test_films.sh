@@ -156,9 +156,46 @@ grep -q '<video controls' "$work/found.html" || fail "the page plays nothing"
 grep -qE 'a%20film.mp4#t=[0-9.]+,[0-9.]+"' "$work/found.html" || fail "the page does not play the moment"
 grep -qE "0:0[0-9.]+ .* 0:0[0-9.]+, peak 0:0" "$work/found.html" || fail "the page names no moment"
 [ -s "$work/found.png" ] || fail "no sheet"
+# ---- classify: a film has the mean of its samples by time ----
 expect 0 classify --catalog "$work/catalog.db" --labels dog,cat
 out_has picture.png
-grep -q "film" "$out" && fail "a film was classified as a picture"
+out_has "a film.mp4"
+err_has "films, by the mean over their time: 2"
+mkdir "$work/still"
+make -f lavfi -i testsrc=s=64x64:d=1:r=1 -frames:v 1 "$work/still/one.png"
+make -f lavfi -i color=red:s=64x64 -frames:v 1 "$work/still/red.png"
+make -loop 1 -r 10 -t 3 -i "$work/still/one.png" -c:v ffv1 "$work/still/three.mkv"
+make -loop 1 -r 10 -t 1 -i "$work/still/red.png" -loop 1 -r 10 -t 3 -i "$work/still/one.png" -filter_complex \
+    "[0][1]concat=n=2:v=1" -c:v ffv1 "$work/still/mixed.mkv"
+expect 0 index --catalog "$work/still.db" "$work/still"
+expect 0 classify --catalog "$work/still.db" --labels "a dog,two cats,a red car" --json --summary
+"$python" - "$out" <<'PY' || fail "a film's probabilities are not the mean of its samples' by time"
+import json, sys
+*rows, last = [json.loads(l) for l in open(sys.argv[1])]
+p = {r["path"].rsplit("/", 1)[1]: {l["label"]: l["probability"] for l in r["labels"]} for r in rows}
+assert (last["pictures"], last["films"], last["recordings"]) == (2, 2, 0), last
+for label, one in p["one.png"].items():
+    assert abs(p["three.mkv"][label] - one) < 0.01, (label, p)
+    assert abs(p["mixed.mkv"][label] - (0.75 * one + 0.25 * p["red.png"][label])) < 0.01, (label, p)
+assert any(abs(one - p["red.png"][label]) > 0.05 for label, one in p["one.png"].items()), p
+PY
+expect 0 classify --catalog "$work/still.db" --labels dog,cat --sheets "$work/film-sheets" --none 100
+[ -s "$work/film-sheets/none of these.png" ] || fail "no sheet with films"
+expect 0 classify --catalog "$work/still.db" --labels dog --into "$work/sorted" --move --apply
+[ -f "$work/sorted/dog/three.mkv" ] || fail "the film was not moved"
+# ---- transport streams, not TypeScript ----
+mkdir "$work/ts"
+make -i "$work/film.mp4" -c copy "$work/ts/real.ts"
+make -i "$work/film.mp4" -c copy -f mpegts -mpegts_m2ts_mode 1 "$work/ts/timed.TS"
+tail -c +100 "$work/ts/real.ts" > "$work/ts/inside.ts"
+printf 'Gulp.task("watch", () => {});\n%.0s' $(seq 1 300) > "$work/ts/gulpfile.ts"
+: > "$work/ts/empty.ts"
+expect 0 index --catalog "$work/ts.db" "$work/ts"
+out_has "3 new, 0 changed, 0 removed, 0 unreadable"
+expect 0 index --catalog "$work/ts.db" "$work/ts"
+out_has "3 unchanged"
+expect 1 index --catalog "$work/ts.db" "$work/ts/gulpfile.ts"
+err_has "neither a picture nor a film"
 expect 0 index --rebuild --regions "$work/files"
 expect 0 search "a dog"
 expect 2 index --every 0 "$work/files"

@@ -105,6 +105,11 @@ expect 0 index -m "$m" "$work/files"
 out_has "2 new"
 expect 0 search "a low tone"
 grep -qE '(200|1500)\.wav 0:00\.0-0:00\.[1-5] \(peak 0:00\.[0-5]\)$' "$out" || fail "no moment of a recording"
+expect 0 classify -m "$m" --labels low,high --json "$work/files/200.wav"
+mv "$out" "$work/by-file"
+expect 0 classify --catalog "$work/hears.db" --labels low,high --json
+grep -F 200.wav "$out" | cmp -s - "$work/by-file" || fail "a recording in a catalog has another answer than its file"
+err_has "recordings, by their sound: 2"
 expect 0 search -n 1 --json "$work/files/200.wav"
 out_has '200.wav", "start": 0.000000'
 expect 0 search --relevant --least -100 "a low tone"
@@ -140,6 +145,11 @@ expect 0 search $two -n 20 "a dog"
 lines 8
 expect 0 search $two -n 20 "$work/files/1500.wav" - "$work/files/1.png"
 lines 8
+expect 0 classify -m "$work/space/model" --labels low,high --none 1 --json "$work/files/200.wav"
+mv "$out" "$work/by-file"
+expect 0 classify $two --labels low,high --none 1 --json
+lines 8
+grep -F 200.wav "$out" | cmp -s - "$work/by-file" || fail "a recording is not judged by the model that hears"
 expect 0 search $two -n 20 --relevant --least -100 "a dog"
 lines 8
 if command -v ffmpeg > /dev/null; then
@@ -152,6 +162,25 @@ if command -v ffmpeg > /dev/null; then
     expect 0 search $two -n 40 --json "a dog"
     out_has "both.mp4"
     out_has "silent.mp4"
+    # The model that hears comes later: films are listened to, their pictures stay.
+    later="--catalog $work/later.db"
+    expect 0 index $later -m "$work/sees" "$work/files"
+    out_has "8 new"
+    expect 1 index $later --sound-model "$m" "$work/files"
+    err_has "of two spaces"
+    expect 0 index $later --sound-model "$work/space/model" --sound-weight 0.7 "$work/files"
+    out_has "2 new, 2 changed, 0 removed, 0 unreadable, 0 moved, 6 unchanged"
+    quiet
+    expect 0 search $later -n 40 --json "a dog"
+    mv "$out" "$work/found"
+    expect 0 search $two -n 40 --json "a dog"
+    cmp -s "$out" "$work/found" || fail "a model that came later gives other answers than one that was there"
+    mv "$work/space/model" "$work/elsewhere"
+    expect 1 index $later "$work/files"
+    err_has "say --sound-model DIR"
+    expect 0 index $later --sound-model "$work/elsewhere" "$work/files"
+    out_has "10 unchanged"
+    mv "$work/elsewhere" "$work/space/model"
     expect 1 index -m "$m" "$work/files"
     out_has "1 new"
     err_has "silent.mp4: no sound in it"

@@ -122,6 +122,22 @@ static void every_rate_depth_and_container(void **state) {
     }
 }
 
+/* Packets of three lengths, begun anywhere; one byte that is wrong, and it is none. */
+static void transport_streams_are_told_by_their_packets(void **state) {
+    (void)state;
+    static const size_t lengths[] = {188, 192, 204};
+    for (size_t k = 0; k < 3; k++)
+        for (size_t first = 0; first < lengths[k]; first += 7) {
+            uint8_t bytes[SNS_TRANSPORT_BYTES] = {0};
+            for (size_t i = first; i < sizeof bytes; i += lengths[k]) bytes[i] = 0x47;
+            assert_true(sns_is_transport_stream(bytes, sizeof bytes));
+            assert_false(sns_is_transport_stream(bytes, first + 7 * lengths[k]));
+            bytes[first + 3 * lengths[k]] = 0x46;
+            assert_false(sns_is_transport_stream(bytes, first + 8 * lengths[k]));
+        }
+    assert_false(sns_is_transport_stream(NULL, 0));
+}
+
 static void same_bytes_same_samples(void **state) {
     (void)state;
     const char *path = made("again.ogg", "-f lavfi -i sine=f=440:r=44100:d=2 -c:a libvorbis");
@@ -347,6 +363,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rate_depth_and_container),
         cmocka_unit_test(parts_are_the_whole),
+        cmocka_unit_test(transport_streams_are_told_by_their_packets),
         cmocka_unit_test(same_bytes_same_samples),
         cmocka_unit_test(headers_that_lie),
         cmocka_unit_test(one_sample),
