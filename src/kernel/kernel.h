@@ -52,6 +52,19 @@ typedef struct sns_tile {
     size_t stride;         /* of the rows of y and of the residual, in floats */
 } sns_tile;
 
+/* One pass of a Fourier transform of SNS_FFT_LANES signals at once (Stockham 1966: what comes out
+ * of the last pass is in order). `count` complex numbers, each SNS_FFT_LANES real parts and then as
+ * many imaginary ones, are cut by the passes before into transforms of `length`; one pass makes
+ * `radix` of each. With r = radix, m = length / r, s = count / length, 0 <= p < m, q < s, j < r:
+ *   y[q + s (r p + j)] = exp(-2 pi i p j / length) sum over k of x[q + s (p + m k)] roots[j k] */
+enum { SNS_FFT_LANES = 16 };
+
+typedef struct sns_fft_pass {
+    size_t count, length, radix; /* radix: 2, 4 or odd; each divides the one before */
+    const float *twiddles;       /* [m][radix] complex: exp(-2 pi i p j / length) */
+    const float *roots;          /* [radix] complex: exp(-2 pi i j / radix) */
+} sns_fft_pass;
+
 /* One head of self-attention for one sequence of T tokens (padding is never passed in):
  *   S = scale * Q K^T, causal: S[i][j] for j <= i only; P = softmax rows; out = P V
  *   q, k, v: [T, D] with row stride `stride` floats; out: [T, D] with row stride `out_stride`
@@ -143,6 +156,9 @@ typedef struct sns_kernels {
      * 1e-5 */
     void (*tile_int8)(const sns_tile *t);
     void (*tile_bf16)(const sns_tile *t);
+
+    /* y <- the pass of x, which is overwritten. 1e-6 of the largest sum */
+    void (*fft_pass)(float *y, float *x, const sns_fft_pass *p);
 
     /* Interleaved 8-bit RGB [n, 3] to planar floats: out[c * plane + i] = in[3 i + c] * mul[c] +
      * add[c]. 1e-6 */

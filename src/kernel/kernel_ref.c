@@ -316,6 +316,32 @@ static void tile_bf16(const sns_tile *t) {
         }
 }
 
+/* One number y[to] of a pass: of block p, at q, the j-th. */
+static void fft_number(float *y, const float *x, const sns_fft_pass *of, size_t p, size_t q,
+                       size_t j) {
+    size_t r = of->radix, m = of->length / r, s = of->count / of->length;
+    const float *turn = of->twiddles + 2 * (r * p + j);
+    float *to = y + 2 * SNS_FFT_LANES * (q + s * (r * p + j));
+    for (size_t l = 0; l < SNS_FFT_LANES; l++) {
+        float re = 0, im = 0;
+        for (size_t k = 0; k < r; k++) {
+            const float *from = x + 2 * SNS_FFT_LANES * (q + s * (p + m * k)) + l;
+            const float *root = of->roots + 2 * (j * k % r);
+            re += from[0] * root[0] - from[SNS_FFT_LANES] * root[1];
+            im += from[0] * root[1] + from[SNS_FFT_LANES] * root[0];
+        }
+        to[l] = re * turn[0] - im * turn[1];
+        to[SNS_FFT_LANES + l] = re * turn[1] + im * turn[0];
+    }
+}
+
+static void fft_pass(float *y, float *x, const sns_fft_pass *of) {
+    size_t r = of->radix, m = of->length / r, s = of->count / of->length;
+    for (size_t p = 0; p < m; p++)
+        for (size_t q = 0; q < s; q++)
+            for (size_t j = 0; j < r; j++) fft_number(y, x, of, p, q, j);
+}
+
 /* out: 3 planes of n floats, `plane` apart; in: [n, 3] */
 static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t n,
                              const float mul[3], const float plus[3]) {
@@ -350,5 +376,6 @@ const sns_kernels sns_kernels_ref = {
     .u8_from_f32 = u8_from_f32,
     .tile_int8 = tile_int8,
     .tile_bf16 = tile_bf16,
+    .fft_pass = fft_pass,
     .planar_from_rgb8 = planar_from_rgb8,
 };

@@ -396,6 +396,7 @@ static void planar_from_rgb8(float *out, size_t plane, const uint8_t *in, size_t
 }
 
 #include "kernel/attention_simd.inc.h"
+#include "kernel/fft_simd.inc.h"
 #include "kernel/tile_simd.inc.h"
 
 const sns_kernels SNS_KERNELS_TABLE = {
@@ -425,5 +426,6 @@ const sns_kernels SNS_KERNELS_TABLE = {
     .u8_from_f32 = u8_from_f32,
     .tile_int8 = TILE_INT8,
     .tile_bf16 = TILE_BF16,
+    .fft_pass = fft_pass,
     .planar_from_rgb8 = planar_from_rgb8,
 };

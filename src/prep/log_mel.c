@@ -1,18 +1,13 @@
-/* log_mel.c - log-mel spectrograms of two conventions, by small matrix products a block of frames.
+/* log_mel.c - log-mel spectrograms of two conventions, by a Fourier transform of 16 frames at once.
  *
- * With N = n_fft, H = N / 2, bins k = 0 ... H, frames x_f every `hop` samples, y = x_f times a
- * window and followed by zeros up to N: X[k] = sum_n y[n] exp(-2 pi i k n / N)        mel_f = W
- * (|X|^2), W [M, bins] The transform is products with matrices of cosines and sines: any N, one
- * order of sums, at the speed of a matrix product. What is symmetric is added up before, which
- * leaves an eighth of them:
- *   - y is real, so samples n and N - n meet: e = y[n] + y[N-n] for the cosines, o = y[n] - y[N-n]
- *     for the sines, n = 0 ... H.
- *   - If N is a multiple of 4, so do n and H - n, whose cosines differ by (-1)^k and sines by
- *     -(-1)^k: e[n] + e[H-n] and o[n] - o[H-n] for even k, the opposite signs for odd ones.
- *   - And bins k and H - k differ by the sign of odd n: with A, B the cosine sums over even and odd
- * n, C, D the sine sums, |X[k]|^2 = (A + B)^2 + (C + D)^2        |X[H-k]|^2 = (A - B)^2 + (C - D)^2
- * So there are eight products of about N / 8 samples and bins: (k even, odd) x (n even, odd) x
- * (cosines, sines). Where N is no multiple of 4 there are two, of H + 1.
+ * With N = n_fft, bins k = 0 ... N / 2, frames x_f every `hop` samples, y = x_f times a window and
+ * followed by zeros up to N:
+ *   X[k] = sum_n y[n] exp(-2 pi i k n / N)        mel_f = W (|X|^2)        W [M, bins]
+ * The transform is made of passes of the prime factors of its size (kernel.h), so any N is possible,
+ * and a frame's numbers depend on nothing but the frame. For an even N the real samples become
+ * H = N / 2 complex ones, z[n] = y[2n] + i y[2n+1], with Z[H] = Z[0]:
+ *   e = (Z[k] + conj Z[H-k]) / 2     o = (Z[k] - conj Z[H-k]) / 2     w = exp(-2 pi i k / N)
+ *   X[k] = e - i w o                 conj X[H-k] = e + i w o
  *
  * WHISPER (Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision"):
  *   frames are centred on 0, hop, 2 hop, ... of the sound mirrored at its ends, F = n / hop; w is a
@@ -26,26 +21,32 @@
 #include "prep/log_mel.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "kernel/gemm.h"
+#include "kernel/kernel.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The transform's matrices have MAX_FFT^2 / 2 floats at most: 32 MiB. */
-enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, BLOCK = 256 };
+enum { MAX_RATE = 192000, MAX_FFT = 1 << 12, MAX_MELS = 512, MAX_PASSES = 12 };
+enum { LANES = SNS_FFT_LANES, NUMBER = 2 * LANES }; /* frames at once; floats of a complex number */
 static const double KALDI_LOW_HZ = 20, PREEMPHASIS = 0.97;
 static const float KALDI_FLOOR = 1.1920929e-07f, WHISPER_FLOOR = 1e-10f;
 
+/* A triangle: its weights of the bins from `first` on. */
+typedef struct filter {
+    size_t first, count;
+    float *weights; /* [count] */
+} filter;
+
 struct sns_log_mel {
     sns_log_mel_config c;
-    bool quartered;  /* n_fft is a multiple of 4 */
-    size_t products; /* 8, or 2 */
-    size_t count;    /* samples of a product, and its bins; 0 beyond what there is */
-    size_t R, K;     /* the same, filled up with 0 to what products are fast with */
-    size_t slots;    /* powers of a frame, [4, count] or [count], in an order of their own */
-    float *window;   /* [window] */
-    float *basis;    /* [products, R, K] */
-    float *filters;  /* [M, slots] */
+    size_t bins, size; /* of the complex transform: n_fft / 2, or an odd n_fft */
+    size_t pass_count;
+    sns_fft_pass passes[MAX_PASSES];
+    float *window; /* [window] */
+    float *turns;  /* [size / 2 + 1] complex: exp(-2 pi i k / n_fft) */
+    float *tables; /* of the passes */
+    float *weights;
+    filter *filters; /* [mels] */
 };
 
 void sns_log_mel_whisper(sns_log_mel_config *c) {
@@ -106,34 +107,38 @@ static void fill_window(sns_log_mel *m) {
         m->window[n] = (float)(0.5 - 0.5 * cos(2 * M_PI * (double)n / (double)around));
 }
 
-static size_t round_up(size_t n, size_t to) {
-    return (n + to - 1) / to * to;
+/* exp(-2 pi i n / N) */
+static void put_root(float *to, size_t n, size_t N) {
+    double angle = 2 * M_PI * (double)(n % N) / (double)N;
+    to[0] = (float)cos(angle);
+    to[1] = (float)-sin(angle);
 }
 
-/* Sample i and bin j of product p: their angle's cosine or sine; 0 beyond what there is. */
-static float basis_at(const sns_log_mel *m, size_t p, size_t i, size_t j) {
-    size_t N = m->c.n_fft, n = i, k = j, last = N / 2;
-    if (m->quartered) n = 2 * i + (p >> 1 & 1), k = 2 * j + (p >> 2), last = N / 4;
-    if (i >= m->count || j >= m->count || n > last || k > last) return 0;
-    double angle = 2 * M_PI * (double)(k * n % N) / (double)N;
-    return (float)(p & 1 ? sin(angle) : cos(angle));
+/* The next pass of what is left of a transform: 4 while it can be, then 2, then odd primes. */
+static size_t next_radix(size_t left) {
+    if (left % 2 == 0) return left % 4 ? 2 : 4;
+    for (size_t r = 3; r * r <= left; r += 2)
+        if (left % r == 0) return r;
+    return left;
 }
 
-static void fill_basis(sns_log_mel *m) {
-    float *at = m->basis;
-    for (size_t p = 0; p < m->products; p++)
-        for (size_t i = 0; i < m->R; i++)
-            for (size_t j = 0; j < m->K; j++) *at++ = basis_at(m, p, i, j);
-}
-
-/* The bin of a slot; bins is none, where another slot has it. */
-static size_t bin_of(const sns_log_mel *m, size_t slot) {
-    size_t H = m->c.n_fft / 2, none = H + 1;
-    if (!m->quartered) return slot;
-    size_t k = 2 * (slot % m->count) + slot / (2 * m->count);
-    bool mirrored = slot / m->count % 2;
-    if (k > H / 2 || (mirrored && 2 * k == H)) return none;
-    return mirrored ? H - k : k;
+/* Passes, and (at not NULL) their tables. -> the tables' floats */
+static size_t plan_passes(sns_log_mel *m, float *at) {
+    size_t floats = 0;
+    m->pass_count = 0;
+    for (size_t left = m->size, r; left > 1; left /= r) {
+        r = next_radix(left);
+        sns_fft_pass *p = &m->passes[m->pass_count++];
+        *p = (sns_fft_pass){.count = m->size, .length = left, .radix = r};
+        floats += 2 * (left + r);
+        if (!at) continue;
+        p->twiddles = at;
+        for (size_t i = 0; i < left / r; i++)
+            for (size_t j = 0; j < r; j++, at += 2) put_root(at, i * j, left);
+        p->roots = at;
+        for (size_t j = 0; j < r; j++, at += 2) put_root(at, j, r);
+    }
+    return floats;
 }
 
 static double slaney_mel(double hz) {
@@ -153,26 +158,35 @@ static double triangle(double low, double centre, double high, double x) {
     return fmin((x - low) / (centre - low), (high - x) / (high - centre));
 }
 
-static void fill_filters(sns_log_mel *m) {
-    const sns_log_mel_config *c = &m->c;
+/* Triangle i at bin k; 0 outside. */
+static double weight(const sns_log_mel_config *c, size_t i, size_t k) {
     bool whisper = c->kind == SNS_LOG_MEL_WHISPER;
-    double nyquist = (double)c->rate_hz / 2;
+    double nyquist = (double)c->rate_hz / 2, at[3];
     double low = whisper ? slaney_mel(0) : kaldi_mel(KALDI_LOW_HZ);
     double high = whisper ? slaney_mel(nyquist) : kaldi_mel(nyquist);
     double step = (high - low) / (double)(c->mels + 1);
-    for (size_t i = 0; i < c->mels; i++) {
-        double at[3];
-        for (size_t j = 0; j < 3; j++) {
-            at[j] = low + (double)(i + j) * step;
-            if (whisper) at[j] = slaney_hz(at[j]);
-        }
-        for (size_t slot = 0; slot < m->slots; slot++) {
-            size_t k = bin_of(m, slot);
-            double hz = (double)k * (double)c->rate_hz / (double)c->n_fft;
-            double y = triangle(at[0], at[1], at[2], whisper ? hz : kaldi_mel(hz));
-            if (whisper) y *= 2 / (at[2] - at[0]);
-            if (!whisper && 2 * k == c->n_fft) y = 0; /* Kaldi leaves the last bin out */
-            m->filters[i * m->slots + slot] = y > 0 && 2 * k <= c->n_fft ? (float)y : 0;
+    for (size_t j = 0; j < 3; j++) {
+        at[j] = low + (double)(i + j) * step;
+        if (whisper) at[j] = slaney_hz(at[j]);
+    }
+    if (!whisper && 2 * k == c->n_fft) return 0; /* Kaldi leaves the last bin out */
+    double hz = (double)k * (double)c->rate_hz / (double)c->n_fft;
+    double y = triangle(at[0], at[1], at[2], whisper ? hz : kaldi_mel(hz));
+    if (whisper) y *= 2 / (at[2] - at[0]);
+    return y > 0 ? y : 0;
+}
+
+/* A bin lies in at most two triangles. */
+static void fill_filters(sns_log_mel *m) {
+    float *to = m->weights;
+    for (size_t i = 0; i < m->c.mels; i++) {
+        filter *f = &m->filters[i];
+        f->weights = to;
+        for (size_t k = 0; k < m->bins; k++) {
+            double w = weight(&m->c, i, k);
+            if (!(w > 0)) continue;
+            if (!f->count++) f->first = k;
+            *to++ = (float)w;
         }
     }
 }
@@ -184,21 +198,20 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
     sns_log_mel *m = calloc(1, sizeof *m);
     if (!m) return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     m->c = *c;
-    m->quartered = c->n_fft % 4 == 0;
-    m->products = m->quartered ? 8 : 2;
-    m->count = c->n_fft / (m->quartered ? 8 : 2) + 1;
-    m->slots = m->quartered ? 4 * m->count : m->count;
-    m->R = round_up(m->count, 4);
-    m->K = round_up(m->count, 16);
+    m->bins = c->n_fft / 2 + 1;
+    m->size = c->n_fft % 2 ? c->n_fft : c->n_fft / 2;
     m->window = sns_aligned_alloc(c->window * sizeof *m->window);
-    m->basis = sns_aligned_alloc(m->products * m->R * m->K * sizeof *m->basis);
-    m->filters = sns_aligned_alloc(c->mels * m->slots * sizeof *m->filters);
-    if (!m->window || !m->basis || !m->filters) {
+    m->turns = sns_aligned_alloc((m->size + 2) * sizeof *m->turns);
+    m->tables = sns_aligned_alloc(plan_passes(m, NULL) * sizeof *m->tables);
+    m->weights = sns_aligned_alloc(2 * m->bins * sizeof *m->weights);
+    m->filters = calloc(c->mels, sizeof *m->filters);
+    if (!m->window || !m->turns || !m->tables || !m->weights || !m->filters) {
         sns_log_mel_free(m);
         return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram's tables");
     }
     fill_window(m);
-    fill_basis(m);
+    plan_passes(m, m->tables);
+    for (size_t k = 0; k <= m->size / 2; k++) put_root(m->turns + 2 * k, k, c->n_fft);
     fill_filters(m);
     *out = m;
     return SNS_OK;
@@ -207,8 +220,10 @@ sns_status sns_log_mel_new(const sns_log_mel_config *c, sns_log_mel **out, sns_e
 void sns_log_mel_free(sns_log_mel *m) {
     if (!m) return;
     sns_aligned_free(m->window);
-    sns_aligned_free(m->basis);
-    sns_aligned_free(m->filters);
+    sns_aligned_free(m->turns);
+    sns_aligned_free(m->tables);
+    sns_aligned_free(m->weights);
+    free(m->filters);
     free(m);
 }
 
@@ -248,99 +263,80 @@ static void kaldi_frame(const sns_log_mel_config *c, const float *x, size_t f, f
 }
 
 typedef struct scratch {
-    size_t rows;     /* at most BLOCK */
-    float *frame;    /* [n_fft] */
-    float *e, *o;    /* [H + 1] */
-    float *pair[4];  /* [2 R]: sums and differences of e, of o */
-    float *folded;   /* [products, rows, R] */
-    float *spectrum; /* [products, rows, K] */
-    float *power;    /* [rows, slots] */
+    float *frame; /* [n_fft] */
+    float *x, *y; /* [size] complex numbers of LANES frames */
+    float *power; /* [bins, LANES] */
 } scratch;
 
-static void part(const float *restrict from, size_t n, float *restrict even, float *restrict odd) {
-    for (size_t i = 0; i < n; i++) {
-        even[i] = from[2 * i];
-        odd[i] = from[2 * i + 1];
+/* Frames first ... first + count - 1 side by side; those that are missing are silence. */
+static void take_frames(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
+                        const scratch *t) {
+    const sns_log_mel_config *c = &m->c;
+    size_t step = c->n_fft % 2 ? NUMBER : LANES; /* between samples */
+    memset(t->x, 0, m->size * NUMBER * sizeof *t->x);
+    for (size_t f = 0; f < count; f++) {
+        if (c->kind == SNS_LOG_MEL_WHISPER)
+            centred_frame(c, x, n, first + f, t->frame);
+        else
+            kaldi_frame(c, x, first + f, t->frame);
+        for (size_t i = 0; i < c->window; i++) t->x[i * step + f] = t->frame[i] * m->window[i];
     }
 }
 
-/* Sums and differences of n and H - n, of even and of odd k. */
-static void fold_quarters(const sns_log_mel *m, const scratch *t, float *out) {
-    size_t H = m->c.n_fft / 2, Q = H / 2, R = m->R, plane = t->rows * R;
-    float *plus_e = t->pair[0], *minus_e = t->pair[1], *plus_o = t->pair[2], *minus_o = t->pair[3];
-    for (size_t n = 0; n < Q; n++) {
-        plus_e[n] = t->e[n] + t->e[H - n];
-        minus_e[n] = t->e[n] - t->e[H - n];
-        plus_o[n] = t->o[n] + t->o[H - n];
-        minus_o[n] = t->o[n] - t->o[H - n];
+/* |X[k]|^2 and |X[H-k]|^2 from Z[k] and Z[H-k]. */
+static inline void add_halves(const float *restrict a, const float *restrict b, const float w[2],
+                              float *restrict low, float *restrict high) {
+    for (size_t l = 0; l < LANES; l++) {
+        float e_re = a[l] + b[l], e_im = a[LANES + l] - b[LANES + l];
+        float o_re = a[l] - b[l], o_im = a[LANES + l] + b[LANES + l];
+        float re = w[0] * o_im + w[1] * o_re, im = w[1] * o_im - w[0] * o_re; /* -i w o */
+        low[l] = 0.25f * ((e_re + re) * (e_re + re) + (e_im + im) * (e_im + im));
+        high[l] = 0.25f * ((e_re - re) * (e_re - re) + (e_im - im) * (e_im - im));
     }
-    plus_e[Q] = t->e[Q];
-    plus_o[Q] = t->o[Q];
-    part(plus_e, R, out, out + 2 * plane); /* even k: cosines, sines */
-    part(minus_o, R, out + plane, out + 3 * plane);
-    part(minus_e, R, out + 4 * plane, out + 6 * plane); /* odd k */
-    part(plus_o, R, out + 5 * plane, out + 7 * plane);
 }
 
-/* Row `row` of every product: a frame times the window, what is symmetric added up. */
-static void fold(const sns_log_mel *m, const scratch *t, size_t row) {
-    size_t N = m->c.n_fft;
-    float *y = t->frame, *out = t->folded + row * m->R;
-    for (size_t n = 0; n < m->c.window; n++) y[n] *= m->window[n];
-    t->e[0] = y[0];
-    t->e[N / 2] = y[N / 2]; /* of an odd N, replaced */
-    for (size_t n = 1; n < (N + 1) / 2; n++) {
-        t->e[n] = y[n] + y[N - n];
-        t->o[n] = y[n] - y[N - n];
-    }
-    if (m->quartered) {
-        fold_quarters(m, t, out);
+/* |X|^2 of Z, which is X itself for an odd n_fft. */
+static void take_power(const sns_log_mel *m, const float *Z, float *power) {
+    size_t H = m->size;
+    if (m->c.n_fft % 2) {
+        for (size_t k = 0; k < m->bins; k++, Z += NUMBER, power += LANES)
+            for (size_t l = 0; l < LANES; l++) power[l] = Z[l] * Z[l] + Z[LANES + l] * Z[LANES + l];
         return;
     }
-    memcpy(out, t->e, m->count * sizeof *out);
-    memcpy(out + t->rows * m->R, t->o, m->count * sizeof *out);
-}
-
-/* |X|^2 of one row in all slots. */
-static void add_up(const sns_log_mel *m, const scratch *t, size_t row) {
-    size_t n = m->count, plane = t->rows * m->K;
-    const float *A = t->spectrum + row * m->K, *C = A + plane;
-    float *power = t->power + row * m->slots;
-    if (!m->quartered)
-        for (size_t k = 0; k < n; k++) power[k] = A[k] * A[k] + C[k] * C[k];
-    for (size_t q = 0; m->quartered && q < 2; q++, A += 4 * plane, C += 4 * plane, power += 2 * n) {
-        const float *B = A + 2 * plane, *D = C + 2 * plane;
-        for (size_t j = 0; j < n; j++) {
-            float re = A[j] + B[j], im = C[j] + D[j];
-            power[j] = re * re + im * im;
-        }
-        for (size_t j = 0; j < n; j++) {
-            float re = A[j] - B[j], im = C[j] - D[j];
-            power[n + j] = re * re + im * im;
-        }
+    for (size_t k = 0; k <= H / 2; k++) {
+        float last[LANES]; /* where the two are one, what the second gets */
+        float *high = 2 * k == H ? last : power + (H - k) * LANES;
+        add_halves(Z + k * NUMBER, Z + (k ? H - k : 0) * NUMBER, m->turns + 2 * k,
+                   power + k * LANES, high);
     }
 }
 
-/* Frames first ... first + count - 1 as power in mel bands. */
-static sns_status block(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
-                        const scratch *t, float *out, sns_error *err) {
-    const sns_log_mel_config *c = &m->c;
-    size_t R = m->R, K = m->K;
-    sns_status s = SNS_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (c->kind == SNS_LOG_MEL_WHISPER)
-            centred_frame(c, x, n, first + i, t->frame);
-        else
-            kaldi_frame(c, x, first + i, t->frame);
-        fold(m, t, i);
+/* out [count, M] = the power in mel bands of the frames side by side. */
+static void filter_power(const sns_log_mel *m, const float *power, size_t count, float *out) {
+    size_t M = m->c.mels;
+    for (size_t i = 0; i < M; i++) {
+        const filter *f = &m->filters[i];
+        const float *at = power + f->first * LANES;
+        float sum[LANES] = {0};
+        for (size_t k = 0; k < f->count; k++, at += LANES)
+            for (size_t l = 0; l < LANES; l++) sum[l] += f->weights[k] * at[l];
+        for (size_t l = 0; l < count; l++) out[l * M + i] = sum[l];
     }
-    for (size_t p = 0; p < m->products && !s; p++)
-        s = sns_gemm(false, false, count, K, R, t->folded + p * t->rows * R, R,
-                     m->basis + p * R * K, K, 0, t->spectrum + p * t->rows * K, K, err);
-    if (s) return s;
-    for (size_t i = 0; i < count; i++) add_up(m, t, i);
-    return sns_gemm(false, true, count, c->mels, m->slots, t->power, m->slots, m->filters, m->slots,
-                    0, out, c->mels, err);
+}
+
+/* Frames first ... first + count - 1, of LANES at most, as power in mel bands. */
+static void block(const sns_log_mel *m, const float *x, size_t n, size_t first, size_t count,
+                  const scratch *t, float *out) {
+    float *from = t->x, *to = t->y;
+    take_frames(m, x, n, first, count, t);
+    for (size_t i = 0; i < m->pass_count; i++) {
+        sns_kernels_get()->fft_pass(to, from, &m->passes[i]);
+        float *swap = from;
+        from = to;
+        to = swap;
+    }
+    take_power(m, from, t->power);
+    filter_power(m, t->power, count, out);
 }
 
 /* A number's bits; those of numbers above 0 are in the order of the numbers, and, unlike these,
@@ -383,30 +379,18 @@ static void kaldi_scale(const sns_log_mel_config *c, float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = (log_above(bits_of(x[i]), least) - c->mean) * scale;
 }
 
-static bool take_scratch(const sns_log_mel *m, size_t rows, scratch *t) {
-    size_t half = m->c.n_fft / 2 + 1;
-    t->rows = rows;
-    t->frame = sns_aligned_calloc(m->c.n_fft * sizeof *t->frame);
-    t->e = sns_aligned_calloc(half * sizeof *t->e);
-    t->o = sns_aligned_calloc(half * sizeof *t->o);
-    t->folded = sns_aligned_calloc(m->products * rows * m->R * sizeof *t->folded);
-    t->spectrum = sns_aligned_alloc(m->products * rows * m->K * sizeof *t->spectrum);
-    t->power = sns_aligned_alloc(rows * m->slots * sizeof *t->power);
-    bool ok = t->frame && t->e && t->o && t->folded && t->spectrum && t->power;
-    for (int i = 0; i < 4; i++) {
-        t->pair[i] = sns_aligned_calloc(2 * m->R * sizeof *t->pair[i]);
-        ok &= t->pair[i] != NULL;
-    }
-    return ok;
+static bool take_scratch(const sns_log_mel *m, scratch *t) {
+    t->frame = sns_aligned_alloc(m->c.n_fft * sizeof *t->frame);
+    t->x = sns_aligned_alloc(m->size * NUMBER * sizeof *t->x);
+    t->y = sns_aligned_alloc(m->size * NUMBER * sizeof *t->y);
+    t->power = sns_aligned_alloc(m->bins * LANES * sizeof *t->power);
+    return t->frame && t->x && t->y && t->power;
 }
 
 static void drop_scratch(scratch *t) {
     sns_aligned_free(t->frame);
-    sns_aligned_free(t->e);
-    sns_aligned_free(t->o);
-    for (int i = 0; i < 4; i++) sns_aligned_free(t->pair[i]);
-    sns_aligned_free(t->folded);
-    sns_aligned_free(t->spectrum);
+    sns_aligned_free(t->x);
+    sns_aligned_free(t->y);
     sns_aligned_free(t->power);
 }
 
@@ -417,13 +401,11 @@ sns_status sns_log_mel_run(const sns_log_mel *m, const float *samples, size_t n,
     scratch t = {0};
     if (!F)
         return sns_fail(err, SNS_ARG, "%zu samples are less than one frame of a spectrogram", n);
-    sns_status s = take_scratch(m, F < BLOCK ? F : BLOCK, &t)
-                       ? SNS_OK
-                       : sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
-    for (size_t f = 0; f < F && !s; f += BLOCK)
-        s = block(m, samples, n, f, F - f < BLOCK ? F - f : BLOCK, &t, out + f * c->mels, err);
+    bool ok = take_scratch(m, &t);
+    for (size_t f = 0; f < F && ok; f += LANES)
+        block(m, samples, n, f, F - f < LANES ? F - f : LANES, &t, out + f * c->mels);
     drop_scratch(&t);
-    if (s) return s;
+    if (!ok) return sns_fail(err, SNS_NOMEM, "no memory for a spectrogram");
     if (c->kind == SNS_LOG_MEL_WHISPER)
         whisper_scale(out, F * c->mels);
     else
