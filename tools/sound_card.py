@@ -89,7 +89,7 @@ def main(sensus, model, sees, data, runs):
                                      text=True).stdout)
     size = sum(os.path.getsize(os.path.join(model, name)) for name in os.listdir(model) if name != "README.md")
     count = sources(data)
-    steps, batch, hours, loss, command = training(runs)
+    command, said = training(runs)
     with tempfile.TemporaryDirectory() as work:
         small, wide = (measures(sensus, m, sees, data, work) for m in (model, os.path.join(runs[-1], "model")))
     rows = "\n".join(f"| {name} | {LICENCES[name]} | {n:,} |" for name, n in count.most_common())
@@ -125,7 +125,7 @@ GPL-2 or later and CC-BY-SA 4.0. Whether weights are derived from what they were
 later is a licence that fits all sources (CC-BY-SA 4.0 may become GPL-3, not the other way round). So take them under the GPL-3 or later, and name the
 Free Spoken Digit Dataset. espeak-ng's licence does not reach what it says.
 
-{steps:,} steps of {batch} recordings, {hours:.2f} hours on one to two cores of a shared machine. Last loss {loss:.3f}. To make it again:
+The runs of `sensus train`: {said}. To make it again:
 
 ```
 {command}

@@ -42,7 +42,9 @@ LICENCES = {
     "tabler": "MIT (Tabler Icons, P. Kuna)", "healthicons": "MIT (Resolve to Save Lives)",
     "fa6-solid": "CC BY 4.0 (Font Awesome)", "icon-park": "Apache-2.0 (ByteDance)",
     "flat-color-icons": "MIT (Icons8)", "glyph": "drawn with DejaVu, Liberation, FreeFont, Lato (OFL, GPL+FE, free)",
-    "fluent-emoji-high-contrast": "MIT (Microsoft Fluent Emoji)", "streamline-emojis": "CC BY 4.0 (Streamline)",
+    "fluent-emoji-high-contrast": "MIT (Microsoft Fluent Emoji)", "fluent-emoji": "MIT (Microsoft Fluent Emoji)",
+    **{name: "CC BY 4.0 (Streamline)" for name in ("streamline-emojis", *(s for s in icons.NAMED_SETS if s.startswith("streamline-")))},
+    "emojione-monotone": "CC BY 4.0 (EmojiOne 2)",
     "fashion-mnist": "MIT (Fashion-MNIST, Zalando SE)",
     "openmoji": "CC BY-SA 4.0 (OpenMoji)", "emojione-v1": "CC BY-SA 4.0 (EmojiOne 1)",
     "art4apps": "CC BY-SA (Art4Apps by Smart4Kids)",
@@ -55,7 +57,7 @@ def install(out):
     """npm packages, once; -> their node_modules folder."""
     prefix = os.path.join(out, ".npm")
     modules = os.path.join(prefix, "node_modules")
-    if not os.path.isdir(os.path.join(modules, "@iconify-json", "emojione-v1")):
+    if not all(os.path.isdir(os.path.join(modules, package.rpartition("@")[0])) for package in PACKAGES):
         os.makedirs(prefix, exist_ok=True)
         subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", prefix,
                         *PACKAGES], check=True, stdout=sys.stderr)
@@ -176,7 +178,7 @@ def gather(args, workers):
         captions = with_colour(captions, short[-1] if len(short) > 1 else short[0], cut[1])
         job = ("cutout", vendor, concept, cut[0], captions)
         if emoji.held_out(concept, protected):
-            if vendor not in icons.SHARED_ALIKE:
+            if vendor not in icons.TRAINED_ONLY:
                 held["heldout-emoji"].append(job)
             continue
         captions = lexicon.add(captions, short)
