@@ -108,6 +108,29 @@ grep -qE '(200|1500)\.wav 0:00\.0-0:00\.[1-5] \(peak 0:00\.[0-5]\)$' "$out" || f
 expect 0 search -n 1 --json "$work/files/200.wav"
 out_has '200.wav", "start": 0.000000'
 expect 0 search --relevant --least -100 "a low tone"
+# A recording that is a query is decoded in a process of its own, and so is a film's sound; three quarters of an
+# hour, so that this process is caught at it.
+"$python" - "$work/long.wav" <<'PY'
+import struct, sys
+n = 8000 * 45 * 60
+with open(sys.argv[1], "wb") as f:
+    f.write(b"RIFF" + struct.pack("<I", 36 + n) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
+            + b"data" + struct.pack("<I", n))
+    f.truncate(44 + n)
+PY
+ln -s long.wav "$work/long.mp4"
+disturb() { # HOW WORDS... : the query fails with these words, in one line
+    "$python" "$here/disturb_decoder.py" "$1" "$sensus" search "a low tone" + "$work/$2" > "$out" 2> "$err"
+    [ $? = 1 ] || fail "search with a $1: not exit 1"
+    err_lines 1
+    err_has "$work/$2: $3"
+}
+disturb crash long.wav "its decoder crashed"
+disturb hang long.wav "its decoder hung for 62 seconds"
+disturb memory long.wav "decoding it takes more than 4096 MiB of memory"
+disturb crash long.mp4 "its decoder crashed"
+"$python" "$here/disturb_decoder.py" crash "$sensus" search "a low tone" > "$out" 2> "$err"
+[ $? = 99 ] || fail "a query of text starts a process that decodes"
 expect 1 search nowhere.wav
 err_has "no such recording"
 expect 0 search "a low tone" --html "$work/heard.html" --png "$work/heard.png"
