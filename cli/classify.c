@@ -1,8 +1,9 @@
 /* classify.c - sensus classify: zero-shot classification (Radford et al. 2021, section 3.1).
  *
  *   w_c = normalise(mean over templates t of text(t with label c)),  p = softmax(scale * image . w)
- * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures come
- * as files, from folders, shards and lists, or as the vectors of a catalog; none of them are kept.
+ * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures, to
+ * a model that hears recordings, come as files, from folders, shards and lists, or as the vectors
+ * of a catalog; none of them are kept.
  */
 #include "class_output.h"
 #include "command.h"
@@ -51,6 +52,15 @@ static void on_interrupt(int number) {
 }
 
 /* ---- one picture ---- */
+
+static bool hears(const judge *k) {
+    return sns_model_sound_rate_hz(k->model) > 0;
+}
+
+/* What is classified. */
+static const char *things(const judge *k) {
+    return hears(k) ? "recordings" : "pictures";
+}
 
 /* Probabilities, and the classes from the most probable down (ties by their order). */
 static sns_status rank_classes(judge *k, const float *image, sns_error *err) {
@@ -165,7 +175,8 @@ static int read_pictures(judge *k, const cli_call *call) {
                                     .list = v->files_from,
                                     .list_nul = v->nul,
                                     .leave_out = results,
-                                    .leave_out_count = n};
+                                    .leave_out_count = n,
+                                    .sounds = hears(k)};
     const sns_embed_options how = {.exact = v->exact,
                                    .cancel = (const int *)&interrupted,
                                    .keep_bytes = v->sheets != NULL,
@@ -176,10 +187,15 @@ static int read_pictures(judge *k, const cli_call *call) {
     k->total = sns_pictures_total(p);
     const sns_embed_source source = sns_pictures_source(p);
     sns_status s = sns_embed_stream(k->model, &source, &how, take_picture, k, &err);
+    size_t passed = sns_pictures_passed(p);
     sns_pictures_free(p);
     cli_progress_clear(&k->bar);
     if (s) return cli_fail(&err);
-    if (!k->done && !k->failed) cli_note("no pictures there");
+    if (!k->done && !k->failed) cli_note("no %s there", things(k));
+    if (passed)
+        cli_note(hears(k) ? "%zu pictures were passed over: the model hears"
+                          : "%zu recordings or films were passed over: the model sees",
+                 passed);
     return CLI_DONE;
 }
 
@@ -245,7 +261,7 @@ static int prepare_results(judge *k) {
     if (v->into && cli_sorter_new(v->into, k->folders, v->move, v->apply, &k->sorter))
         return CLI_FAILED;
     if (!v->sheets) return CLI_DONE;
-    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet);
+    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet, hears(k));
     return k->sheets ? cli_make_folders(v->sheets) : cli_failf("out of memory");
 }
 
@@ -265,8 +281,8 @@ static int prepare(judge *k) {
 
 static void print_summary_json(const judge *k) {
     size_t count = sns_classifier_count(k->classifier);
-    printf("{\"pictures\": %zu, \"failed\": %zu, \"none\": %zu, \"counts\": [", k->done, k->failed,
-           k->counts[count]);
+    printf("{\"%s\": %zu, \"failed\": %zu, \"none\": %zu, \"counts\": [", things(k), k->done,
+           k->failed, k->counts[count]);
     for (size_t c = 0; c < count; c++) {
         printf("%s{\"label\": ", c ? ", " : "");
         cli_print_json(cli_class_label(k->classifier, c));
@@ -290,7 +306,7 @@ static void summarise(const judge *k) {
     if (v->summary && v->json) print_summary_json(k);
     if (k->sorter) summarise_files(k);
     if (v->json || (!v->summary && k->done <= AT_A_GLANCE)) return;
-    cli_note("%zu pictures, %zu failed", k->done, k->failed);
+    cli_note("%zu %s, %zu failed", k->done, things(k), k->failed);
     for (size_t c = 0; c <= sns_classifier_count(k->classifier); c++)
         if (k->counts[c]) cli_note("%8zu  %s", k->counts[c], cli_class_label(k->classifier, c));
 }
@@ -392,7 +408,8 @@ static const cli_option options[] = {
      AT(csv), 0, 0, NULL},
     {0, "summary", CLI_FLAG, NULL, NULL,
      "end with how many pictures each label has: on stderr, where it also comes unasked after more "
-     "than 20 pictures; with --json as a last object (pictures, failed, none, counts)",
+     "than 20 pictures; with --json as a last object (pictures or recordings, failed, none, "
+     "counts)",
      AT(summary), 0, 0, NULL},
     {0, "sheets", CLI_STRING, "DIR", NULL,
      "also write a contact sheet of each class's most certain pictures, DIR/LABEL.png", AT(sheets),
@@ -416,6 +433,10 @@ const cli_command cli_classify = {
         "put into sentences, and the probabilities are the softmax of the cosines between the "
         "picture and the sentences, times the model's learned scale. A model trained with the "
         "sigmoid loss judges each label by itself: its probabilities need not sum to 1.\n\n"
+        "A model that hears takes recordings, and films for their sound, wherever pictures are "
+        "named "
+        "here; "
+        "on the sheets of --sheets each is its spectrogram.\n\n"
         "A FILE is a picture, a folder of them (with all folders below, as sensus index finds "
         "them), "
         "a tar shard (shard-{0000..0127}.tar, pipe:COMMAND) or a manifest (.jsonl, .csv), however "

@@ -39,6 +39,10 @@ static bool is_wanted(const sns_walk *w, const char *name) {
            (w->sounds && sns_is_sound_name(name));
 }
 
+static bool is_medium(const char *name) {
+    return sns_is_picture_name(name) || sns_is_film_name(name) || sns_is_sound_name(name);
+}
+
 /* Takes ownership of name (NULL: no memory). */
 static sns_status push_name(sns_names *names, char *name, sns_error *err) {
     if (!name) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
@@ -156,7 +160,9 @@ static sns_status take_entry(sns_walker *k, char *path, sns_error *err) {
         status = take_hidden(k->out, path, is_link, errno, err);
     else if (S_ISREG(st.st_mode) && is_wanted(k->out, path))
         return push_file(k->out, path, &st, err);
-    else if (!S_ISREG(st.st_mode) && is_wanted(k->out, path))
+    else if (S_ISREG(st.st_mode))
+        k->out->passed += is_medium(path);
+    else if (is_wanted(k->out, path))
         status = push_problem(k->out, path, "neither a file nor a folder", err);
     free(path);
     return status;

@@ -78,6 +78,49 @@ err_has "audio tower to start from"
 m=$work/cnn/model
 expect 0 embed -m "$m" --text "a low tone" -o "$work/text.npy"
 expect 0 classify -m "$m" --labels low,high "$one"
+# ---- classify: folders, shards, manifests, lists; sheets, files into folders ----
+mkdir -p "$work/mixed/below"
+cp "$work"/train/*/*.wav "$work/mixed/below"
+cp "$goldens/media/palette.png" "$work/mixed"
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --csv -k 1
+lines 7
+out_has "mixed/below/200.wav,"
+err_lines 1
+err_has "1 pictures were passed over: the model hears"
+expect 0 classify -m "$m" --labels low,high "$work/shard-000000.tar" --json --summary
+lines 9
+out_has 'shard-000000.tar/000000007.wav", "labels"'
+out_has '{"recordings": 8, "failed": 0, "none": 0, "counts"'
+quiet
+expect 0 classify -m "$m" --labels low,high "pipe:cat $work/shard-000000.tar" "$work/all.jsonl" --csv
+lines 17
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --csv -k 2
+cp "$out" "$work/by-folder"
+find "$work/mixed" -name "*.wav" | sort | "$sensus" classify -m "$m" --labels low,high --files-from - --csv -k 2 > "$out" 2> "$err"
+cmp -s "$work/by-folder" "$out" || fail "a list gives other answers than the folder"
+cp "$work/text.npy" "$work/mixed/broken.ogg"
+expect 1 classify -m "$m" --labels low,high "$work/mixed" --summary --sheets "$work/sheets" -k 1
+err_has "broken.ogg: no film or recording that is known, or damaged"
+err_has "6 recordings, 1 failed"
+rm "$work/mixed/broken.ogg"
+expect 0 classify -m "$m" --labels low,high "$work/shard-000000.tar" --sheets "$work/shard-sheets" -k 1
+for sheets in sheets shard-sheets; do
+    "$python" - "$work/$sheets" <<'PY' || fail "$sheets show no spectrograms"
+import glob, sys
+from PIL import Image
+files = glob.glob(sys.argv[1] + "/*.png")
+assert files
+for file in files: # a spectrogram is mostly dark, all else of a sheet is light
+    image = Image.open(file).convert("L")
+    dark = sum(image.histogram()[:90])
+    assert dark > 8000, (file, dark)
+PY
+done
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --into "$work/sorted" --move --apply
+[ "$(find "$work/sorted" -name "*.wav" | wc -l)" = 6 ] || fail "six recordings were to be moved"
+[ -e "$work/mixed/palette.png" ] || fail "a picture was moved"
+expect 0 classify -m "$m" --labels low,high "$work/mixed"
+err_has "no recordings there"
 expect 0 eval retrieval -m "$m" --manifest "$work/all.jsonl"
 out_has "8 sounds"
 out_has "sound to text"
@@ -138,6 +181,8 @@ grep -q '<audio controls' "$work/heard.html" || fail "the page plays no recordin
 
 # ---- pictures and sound, by two models of one space ----
 "$tiny" "$work/sees" 1 > /dev/null 2>&1
+expect 0 classify -m "$work/sees" --labels low,high "$work/train" "$goldens/media/palette.png" -k 1
+err_has "6 recordings or films were passed over: the model sees"
 expect 0 train --steps 2 --batch 4 --data "$work/all.jsonl" --init "$work/sees" --lock-text --sound cnn --cnn-width 4 \
     --cnn-layers 1,1 --window 0.3 --mels 32 --out "$work/space"
 two="--catalog $work/two.db"
