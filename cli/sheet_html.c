@@ -180,8 +180,10 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
 static void put_section(FILE *out, const cli_section *s, const char *figure) {
     fputs("<header><h1>", out);
     put_html(out, s->title);
-    fprintf(out, "</h1><p>%zu picture%s by sensus%s</p>%s</header>\n<ol>\n", s->count,
-            s->count == 1 ? "" : "s", s->note, figure);
+    bool sounds = false;
+    for (size_t i = 0; i < s->count; i++) sounds |= s->cards[i].sound;
+    fprintf(out, "</h1><p>%zu %s%s by sensus%s</p>%s</header>\n<ol>\n", s->count,
+            sounds ? "sample" : "picture", s->count == 1 ? "" : "s", s->note, figure);
     for (size_t i = 0; i < s->count; i++) put_card(out, &s->cards[i], i + 1);
     fputs("</ol>\n", out);
 }
