@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Pictures of shards are kept small, as far as that goes; later ones are then left blank. */
+/* Pictures of shards are kept small, recordings as pictures, as far as that goes; later ones are
+ * then left blank. */
 enum { SMALL_PX = 220, SMALL_BYTES = 16 << 10, JPEG_QUALITY = 85, BYTES_MAX = 256 << 20 };
 
 typedef struct picture {
@@ -28,13 +29,15 @@ typedef struct best {
 struct cli_class_sheets {
     best *of; /* [count] */
     size_t count, most, bytes;
+    bool sounds;
 };
 
-cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most) {
+cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most, bool sounds) {
     cli_class_sheets *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->count = classes + 1;
     s->most = most;
+    s->sounds = sounds;
     s->of = calloc(s->count, sizeof *s->of);
     if (s->of) return s;
     free(s);
@@ -59,11 +62,12 @@ void cli_class_sheets_free(cli_class_sheets *s) {
 }
 
 /* The picture's bytes as JPEG, no larger than a sheet shows it; false: as they are will do. */
-static bool shrink(const char *name, const void *bytes, size_t size, picture *p) {
-    const cli_card card = {.path = name, .bytes = bytes, .size = size};
+static bool shrink(const char *name, const void *bytes, size_t size, bool sound, picture *p) {
+    const cli_card card = {.path = name, .bytes = bytes, .size = size, .sound = sound};
     sns_image image = {0}, small = {0};
     uint8_t *jpeg = NULL;
-    if (size <= SMALL_BYTES || cli_card_image(&card, SMALL_PX, &image, NULL)) return false;
+    if ((size <= SMALL_BYTES && !sound) || cli_card_image(&card, SMALL_PX, &image, NULL))
+        return false;
     size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
     bool large = longer > SMALL_PX;
     if (large) w = w * SMALL_PX / longer, h = h * SMALL_PX / longer;
@@ -79,7 +83,8 @@ static bool shrink(const char *name, const void *bytes, size_t size, picture *p)
 /* What to show of a picture in memory; nothing where there is no room. False: no memory. */
 static bool keep(cli_class_sheets *s, const char *name, const void *bytes, size_t size,
                  picture *p) {
-    bool small = shrink(name, bytes, size, p);
+    bool small = shrink(name, bytes, size, s->sounds, p);
+    if (!small && s->sounds) return true; /* it can't be shown */
     if (!small) p->size = size;
     if (p->size > BYTES_MAX - s->bytes) {
         free(p->bytes);
@@ -123,8 +128,8 @@ static void free_cards(cli_card *cards, const best *b) {
     free(cards);
 }
 
-static int write_one(const best *b, const char *label, const char *name, const char *folder,
-                     size_t *lost) {
+static int write_one(const best *b, bool sounds, const char *label, const char *name,
+                     const char *folder, size_t *lost) {
     cli_card *cards = calloc(b->count, sizeof *cards);
     char title[512], *file = NULL;
     sns_error err;
@@ -138,7 +143,8 @@ static int write_one(const best *b, const char *label, const char *name, const c
                               .bytes = p->in_memory && !p->bytes ? "" : p->bytes,
                               .size = p->size,
                               .score = p->probability,
-                              .has_score = true};
+                              .has_score = true,
+                              .sound = sounds && !p->in_memory};
         bool there = p->in_memory || !access(p->path, R_OK);
         if (there && p->in_time) cli_card_frame(&cards[i], p->seconds);
         if (there) continue;
@@ -147,8 +153,8 @@ static int write_one(const best *b, const char *label, const char *name, const c
     }
     bool films = false;
     for (size_t i = 0; i < b->count; i++) films |= b->items[i].in_time;
-    snprintf(title, sizeof title, "%s: %zu %s%s", label, b->all, films ? "file" : "picture",
-             b->all == 1 ? "" : "s");
+    const char *what = films ? "file" : sounds ? "recording" : "picture";
+    snprintf(title, sizeof title, "%s: %zu %s%s", label, b->all, what, b->all == 1 ? "" : "s");
     const cli_section section = {title, NULL, cards, b->count};
     int code = cli_sheet_png(file, &section, 1, &err) ? cli_fail(&err) : CLI_DONE;
     free(file);
@@ -161,6 +167,6 @@ int cli_class_sheets_write(const cli_class_sheets *s, const sns_classifier *c, c
     int code = CLI_DONE;
     for (size_t i = 0; i < s->count && !code; i++)
         if (s->of[i].count)
-            code = write_one(&s->of[i], cli_class_label(c, i), names[i], folder, lost);
+            code = write_one(&s->of[i], s->sounds, cli_class_label(c, i), names[i], folder, lost);
     return code;
 }

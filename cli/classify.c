@@ -1,9 +1,9 @@
 /* classify.c - sensus classify: zero-shot classification (Radford et al. 2021, section 3.1).
  *
  *   w_c = normalise(mean over templates t of text(t with label c)),  p = softmax(scale * image . w)
- * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures come
- * as files, from folders, shards and lists, or, with films and recordings (class_films.h), as the
- * vectors of a catalog; none of them are kept. */
+ * or, for a model trained with the sigmoid loss, sigmoid(scale * image . w_c + bias). Pictures, to
+ * a model that hears recordings, come as files, from folders, shards and lists, or, with films
+ * (class_films.h), as the vectors of a catalog; none of them are kept. */
 #include "class_films.h"
 #include "class_output.h"
 #include "command.h"
@@ -52,6 +52,11 @@ static void on_interrupt(int number) {
 }
 
 /* ---- one picture ---- */
+
+/* Is it recordings that are classified, when they are not a catalog's? */
+static bool takes_sounds(const judge *k) {
+    return sns_model_sound_rate_hz(k->sees.model) > 0;
+}
 
 /* The classes from the most probable down (ties by their order). */
 static void rank_classes(judge *k) {
@@ -172,6 +177,7 @@ static sns_status take_picture(void *user, const sns_embed_result *r) {
             cli_progress_clear(&k->bar);
             cli_fail(&err);
         }
+        k->recordings += takes_sounds(k);
     }
     cli_progress_update(&k->bar, r->index + 1, k->total, NULL);
     return s;
@@ -199,7 +205,8 @@ static int read_pictures(judge *k, const cli_call *call) {
                                     .list = v->files_from,
                                     .list_nul = v->nul,
                                     .leave_out = results,
-                                    .leave_out_count = n};
+                                    .leave_out_count = n,
+                                    .sounds = takes_sounds(k)};
     const sns_embed_options how = {.exact = v->exact,
                                    .cancel = (const int *)&interrupted,
                                    .keep_bytes = v->sheets != NULL,
@@ -210,10 +217,16 @@ static int read_pictures(judge *k, const cli_call *call) {
     k->total = sns_pictures_total(p);
     const sns_embed_source source = sns_pictures_source(p);
     sns_status s = sns_embed_stream(k->sees.model, &source, &how, take_picture, k, &err);
+    size_t passed = sns_pictures_passed(p);
     sns_pictures_free(p);
     cli_progress_clear(&k->bar);
     if (s) return cli_fail(&err);
-    if (!k->done && !k->failed) cli_note("no pictures there");
+    if (!k->done && !k->failed)
+        cli_note("no %s there", takes_sounds(k) ? "recordings" : "pictures");
+    if (passed)
+        cli_note(takes_sounds(k) ? "%zu pictures were passed over: the model hears"
+                                 : "%zu recordings or films were passed over: the model sees",
+                 passed);
     return CLI_DONE;
 }
 
@@ -272,7 +285,7 @@ static int prepare_results(judge *k) {
     if (v->into && cli_sorter_new(v->into, k->folders, v->move, v->apply, &k->sorter))
         return CLI_FAILED;
     if (!v->sheets) return CLI_DONE;
-    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet);
+    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet, takes_sounds(k));
     return k->sheets ? cli_make_folders(v->sheets) : cli_failf("out of memory");
 }
 
@@ -288,6 +301,12 @@ static int prepare(judge *k) {
     k->order = calloc(k->top, sizeof *k->order);
     k->counts = calloc(count + 1, sizeof *k->counts);
     return k->probability && k->order && k->counts ? CLI_DONE : cli_failf("out of memory");
+}
+
+/* What was classified. */
+static const char *things(const judge *k) {
+    if (!k->films && !k->recordings) return "pictures";
+    return k->recordings == k->done ? "recordings" : "files";
 }
 
 static void print_summary_json(const judge *k) {
@@ -318,11 +337,10 @@ static void summarise(const judge *k) {
     const values *v = k->v;
     if (v->summary && v->json) print_summary_json(k);
     if (k->films) cli_note("films, by the mean over their time: %zu", k->films);
-    if (k->recordings) cli_note("recordings, by their sound: %zu", k->recordings);
+    if (k->catalog && k->recordings) cli_note("recordings, by their sound: %zu", k->recordings);
     if (k->sorter) summarise_files(k);
     if (v->json || (!v->summary && k->done <= AT_A_GLANCE)) return;
-    cli_note("%zu %s, %zu failed", k->done, k->films + k->recordings ? "files" : "pictures",
-             k->failed);
+    cli_note("%zu %s, %zu failed", k->done, things(k), k->failed);
     for (size_t c = 0; c <= sns_classifier_count(k->sees.classifier); c++)
         if (k->counts[c])
             cli_note("%8zu  %s", k->counts[c], cli_class_label(k->sees.classifier, c));
@@ -450,6 +468,10 @@ const cli_command cli_classify = {
         "put into sentences, and the probabilities are the softmax of the cosines between the "
         "picture and the sentences, times the model's learned scale. A model trained with the "
         "sigmoid loss judges each label by itself: its probabilities need not sum to 1.\n\n"
+        "A model that hears takes recordings, and films for their sound, wherever pictures are "
+        "named "
+        "here; "
+        "on the sheets of --sheets each is its spectrogram.\n\n"
         "A FILE is a picture, a folder of them (with all folders below, as sensus index finds "
         "them), "
         "a tar shard (shard-{0000..0127}.tar, pipe:COMMAND) or a manifest (.jsonl, .csv), however "

@@ -52,6 +52,9 @@ typedef struct cli_entry {
 /* Where commands that take films or recordings decode them; started before there are threads, freed
  * at the end. NULL: not asked for. */
 const sns_isolation *cli_isolation(void);
+/* For a command that only sees from its arguments whether it decodes; once, and before it loads a
+ * model. CLI_FAILED after a message. */
+int cli_start_isolation(void);
 
 /* One line on stderr; they return the exit code, so that `return cli_fail(...)` reads well. */
 int cli_fail(const sns_error *err);                                        /* CLI_FAILED */

@@ -126,6 +126,7 @@ static int write_sheet(const char *file, const sns_data_sample *samples, size_t 
         cards[i] = (cli_card){.path = s->name,
                               .bytes = s->bytes,
                               .size = s->size,
+                              .sound = s->is_sound,
                               .caption = s->captions[0].text,
                               .more = more[i]};
     }
@@ -152,6 +153,7 @@ static void print_sample(const sns_data_sample *s, bool json) {
     cli_print_json(s->name);
     printf(", \"concept\": ");
     cli_print_json(s->concept);
+    if (s->is_sound) printf(", \"sound\": true");
     printf(", \"captions\": [");
     for (size_t i = 0; i < s->caption_count; i++) {
         printf("%s{\"lang\": ", i ? ", " : "");
@@ -210,17 +212,50 @@ static void print_langs(const sns_data_stats *t, bool json) {
     if (json) printf("]");
 }
 
+/* 3 h 25 min 7 s, from the largest unit that there is. */
+static void print_duration(double seconds) {
+    uint64_t whole = (uint64_t)seconds, h = whole / 3600, min = whole / 60 % 60;
+    if (h) printf("%" PRIu64 " h ", h);
+    if (h || min) printf("%" PRIu64 " min %" PRIu64 " s", min, whole % 60);
+    if (!h && !min) printf("%.1f s", seconds);
+}
+
+static void print_seconds(const sns_data_stats *t, bool json) {
+    const double seconds[] = {t->seconds_total, t->seconds.least, t->seconds_median,
+                             t->seconds.largest};
+    static const char *const names[] = {"total", "shortest", "median", "longest"};
+    if (json)
+        printf(", \"seconds\": {");
+    else
+        printf("duration              ");
+    for (size_t i = 0; i < 4; i++) {
+        if (json) {
+            printf("%s\"%s\": %.3f", i ? ", " : "", names[i], seconds[i]);
+        } else {
+            printf("%s %s ", i ? "," : "", names[i]);
+            print_duration(seconds[i]);
+        }
+    }
+    printf(json ? "}" : "\n");
+}
+
 static void print_stats(const sns_data_stats *t, bool json) {
     const char *form = json ? "{\"samples\": %zu, \"captions\": %zu, \"concepts\": %zu, "
-                              "\"skipped\": %zu, \"unreadable\": %zu, \"bytes\": %" PRIu64
+                              "\"skipped\": %zu, \"pictures\": %zu, \"recordings\": %zu, "
+                              "\"unreadable\": %zu, \"bytes\": %" PRIu64
                             : "samples                %zu\ncaptions               %zu\n"
                               "concepts               %zu\nleft out               %zu\n"
-                              "unreadable pictures    %zu\nbytes of pictures      %" PRIu64 "\n";
-    printf(form, t->samples, t->captions, t->concepts, t->skipped, t->unreadable, t->bytes);
+                              "pictures               %zu\nrecordings             %zu\n"
+                              "unreadable             %zu\nbytes in shards        %" PRIu64 "\n";
+    printf(form, t->samples, t->captions, t->concepts, t->skipped, t->pictures, t->recordings,
+           t->unreadable, t->bytes);
     print_range("caption_characters", &t->caption_characters, json);
     print_range("captions_per_sample", &t->captions_per_sample, json);
-    print_range("width_px", &t->width_px, json);
-    print_range("height_px", &t->height_px, json);
+    if (json || t->pictures) {
+        print_range("width_px", &t->width_px, json);
+        print_range("height_px", &t->height_px, json);
+    }
+    if (json || t->recordings) print_seconds(t, json);
     print_langs(t, json);
     if (json) printf("}\n");
 }
@@ -277,12 +312,10 @@ static int find_matches(const cli_call *call, bool two_sets) {
         print_match(&m.items[i], v->json);
     }
     if (!v->json && two_sets)
-        printf("%zu of %zu pictures are also among the other %zu, %zu of them the same to the "
-               "pixel\n",
-               m.count, m.samples_b, m.samples_a, exact);
+        printf("%zu of %zu are also among the other %zu, %zu of them exactly\n", m.count,
+               m.samples_b, m.samples_a, exact);
     else if (!v->json)
-        printf("%zu of %zu pictures repeat another, %zu of them to the pixel\n", m.count,
-               m.samples_a, exact);
+        printf("%zu of %zu repeat another, %zu of them exactly\n", m.count, m.samples_a, exact);
     sns_data_matches_free(&m);
     return CLI_DONE;
 }
@@ -299,7 +332,8 @@ static int run_overlap(const cli_call *call) {
 #define CAPTION_OPTION                                                                             \
     {                                                                                              \
         0, "caption", CLI_STRING, "FROM", "file",                                                  \
-            "the caption of a folder's picture without X.json or X.txt beside it: its file's "     \
+            "the caption of a folder's picture or recording without X.json or X.txt beside it: "   \
+            "its file's "                                                                          \
             "name, its folder's name, or none (text): then it is left out",                        \
             AT(caption), 0, 0, "file|folder|text"                                                  \
     }
@@ -308,7 +342,8 @@ static int run_overlap(const cli_call *call) {
 #define DIFFERENCE_OPTION                                                                          \
     {                                                                                              \
         0, "difference", CLI_FLOAT, "X", "6",                                                      \
-            "how much two pictures may differ, of 255 on average over small copies; 0: not at "    \
+            "how much two pictures, or spectrograms, may differ, of 255 on average over small "    \
+            "copies; 0: not at "                                                                   \
             "all",                                                                                 \
             AT(difference), 0, 64, NULL                                                            \
     }
@@ -339,7 +374,8 @@ static const cli_option match_options[] = {DIFFERENCE_OPTION, CAPTION_OPTION,
 
 #define SOURCES                                                                                    \
     "A PATH is a tar shard, \"pipe:COMMAND\" that prints one, a .csv or .jsonl manifest (see "     \
-    "sensus train) or a folder of pictures; {0000..0127} and patterns are expanded. Shards are "   \
+    "sensus train) or a folder of pictures and recordings; {0000..0127} and patterns are "         \
+    "expanded. Shards are "                                                                        \
     "streamed: they need not fit in memory."
 #define TABLE(options)                                                                             \
     { options, sizeof options / sizeof *options, sizeof(values) }
@@ -361,44 +397,52 @@ const cli_command cli_data_build = {
 };
 const cli_command cli_data_show = {
     .arguments = "PATH...",
-    .description = "Show random samples of training data with their captions, as a page, as a "
-                   "picture, or in lines.\n\n" SOURCES,
+    .description =
+        "Show random samples of training data with their captions, as a page, as a "
+        "picture, or in lines. A recording is shown by its spectrogram, of the first ten "
+        "minutes: time to the right, pitch upwards; a page plays those that are files.\n\n" SOURCES,
     .examples = "sensus data show 'shards/*.tar' -o sheet.html\n"
                 "sensus data show shards/set-{000..009}.tar -n 24 -o sheet.png",
     .table = TABLE(show_options),
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run_show,
 };
 const cli_command cli_data_stats = {
     .arguments = "PATH...",
-    .description = "Count samples, captions, languages and concepts, measure captions and "
-                   "pictures, and decode every picture. What is damaged is named on stderr and "
+    .description = "Count samples, captions, languages and concepts, measure captions, pictures "
+                   "and recordings (in all, the shortest, the median, the longest, of a day at "
+                   "most each), and decode every one. What is damaged is named on stderr and "
                    "counted; the exit status is then 1.\n\n" SOURCES,
     .examples = "sensus data stats 'shards/*.tar'",
     .table = TABLE(stats_options),
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run_stats,
 };
 const cli_command cli_data_duplicates = {
     .arguments = "PATH...",
-    .description = "Find pictures that occur more than once in training data: with the same "
-                   "pixels, or nearly (in another size or quality). One line for each repeat with "
-                   "the earlier picture that it is most like.\n\n" SOURCES,
+    .description =
+        "Find pictures and recordings that occur more than once in training data: with "
+        "the same pixels or samples, or nearly (in another size, format or quality). "
+        "One line for each repeat with the earlier one that it is most like.\n\n" SOURCES,
     .examples = "sensus data duplicates 'shards/*.tar'",
     .table = TABLE(match_options),
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
+    .decodes = true,
     .run = run_duplicates,
 };
 const cli_command cli_data_overlap = {
     .arguments = "A B",
-    .description = "Find pictures of B that are also in A, with the same pixels or nearly: does "
+    .description = "Find pictures and recordings of B that are also in A, exactly or nearly: does "
                    "the test set hold what was trained on?\n\n" SOURCES,
     .examples = "sensus data overlap 'train/*.tar' test.csv --json",
     .table = TABLE(match_options),
     .min_arguments = 2,
     .max_arguments = 2,
+    .decodes = true,
     .run = run_overlap,
 };

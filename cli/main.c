@@ -103,10 +103,14 @@ const sns_isolation *cli_isolation(void) {
     return isolation;
 }
 
-static int run_isolated(const cli_command *c, const cli_call *call) {
+int cli_start_isolation(void) {
     sns_error err;
-    if (c->decodes && sns_isolation_new(&isolation, &err)) return cli_fail(&err);
-    int code = c->run(call);
+    return sns_isolation_new(&isolation, &err) ? cli_fail(&err) : CLI_DONE;
+}
+
+static int run_isolated(const cli_command *c, const cli_call *call) {
+    int code = c->decodes ? cli_start_isolation() : CLI_DONE;
+    if (!code) code = c->run(call);
     sns_isolation_free(isolation);
     return code;
 }

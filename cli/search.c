@@ -131,12 +131,16 @@ static bool has_picture(const sns_query *q) {
     return false;
 }
 
-/* The second model is loaded for queries with files in them: one may be a recording. */
+/* A query may be a recording when it has a file in it; which one, the models say. */
+static bool has_files(const search *s) {
+    for (size_t i = 0; i < s->count; i++)
+        if (has_picture(&s->answers[i].query)) return true;
+    return false;
+}
+
 static sns_status load_hearing(search *s, sns_error *err) {
     const char *dir = sns_catalog_sound_model_dir(s->catalog);
-    bool files = false;
-    for (size_t i = 0; i < s->count; i++) files |= has_picture(&s->answers[i].query);
-    if (!files || !dir) return SNS_OK;
+    if (!has_files(s) || !dir) return SNS_OK;
     sns_status status = sns_model_load(dir, &s->hears, err);
     if (!status) status = sns_catalog_check_sound_model(s->catalog, s->hears, err);
     return status ? status : sns_session_new(s->hears, &s->hearing, err);
@@ -144,7 +148,7 @@ static sns_status load_hearing(search *s, sns_error *err) {
 
 static sns_status encode(search *s, sns_error *err) {
     sns_status status = load_hearing(s, err);
-    const sns_query_models models = {s->model, s->session, s->hears, s->hearing};
+    const sns_query_models models = {s->model, s->session, s->hears, s->hearing, cli_isolation()};
     for (size_t i = 0; i < s->count && !status; i++)
         status = sns_query_encode_by(&models, &s->answers[i].query, s->vectors + i * s->dim, err);
     return status;
@@ -277,6 +281,7 @@ static int run(const cli_call *call) {
     int code = v->queries ? add_file(&s, call, v->queries)
                           : add_query(&s, call, (const char *const *)call->arguments,
                                       call->argument_count);
+    if (!code && has_files(&s)) code = cli_start_isolation(); /* queries of text need not wait */
     if (!code) code = find(&s, call);
     for (size_t i = 0; i < s.count; i++) {
         sns_hits_free(&s.answers[i].hits);

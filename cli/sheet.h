@@ -5,7 +5,8 @@
 #include <sensus/image.h>
 #include <stdbool.h>
 
-/* One picture: a file, or its bytes; or a moment of a film, with the bytes of a frame. */
+/* One picture: a file, or its bytes; or a recording, shown by its spectrogram; or a moment of a
+ * film, with the bytes of a frame. */
 typedef struct cli_card {
     const char *path;  /* of the file, or a name */
     const void *bytes; /* NULL: read the file */
@@ -14,6 +15,7 @@ typedef struct cli_card {
     const char *more;    /* of a page only: what else there is to say, in lines; NULL: nothing */
     float score;         /* cosine; shown when has_score */
     bool has_score;
+    bool sound; /* path or bytes are a recording, of which a page plays a file */
     bool
         in_time; /* path is a film, of which a page plays what is between start and end (seconds) */
     double start, end;
@@ -27,7 +29,8 @@ typedef struct cli_section {
     size_t count;
 } cli_section;
 
-/* The picture of a card, reduced when it is far larger than target_px. */
+/* The picture of a card, reduced when it is far larger than target_px; the spectrogram of a
+ * recording, of ten minutes at most, target_px wide. */
 sns_status cli_card_image(const cli_card *card, size_t target_px, sns_image *out, sns_error *err);
 
 /* A page that needs nothing but itself: thumbnails are data URIs. Pictures that can't be read any

@@ -88,7 +88,8 @@ static void put_file_uri(FILE *out, const char *path) {
 static sns_status thumbnail(const cli_card *card, uint8_t **bytes, size_t *size) {
     sns_image image = {0}, small = {0};
     if (!card->bytes && card->in_time) return SNS_IO;
-    if (!card->bytes) return sns_thumbnail_jpeg(card->path, THUMBNAIL_PX, bytes, size, NULL);
+    if (!card->bytes && !card->sound)
+        return sns_thumbnail_jpeg(card->path, THUMBNAIL_PX, bytes, size, NULL);
     sns_status s = cli_card_image(card, THUMBNAIL_PX, &image, NULL);
     size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
     if (!s && longer > THUMBNAIL_PX) {
@@ -103,10 +104,15 @@ static sns_status thumbnail(const cli_card *card, uint8_t **bytes, size_t *size)
     return s;
 }
 
-/* The film at the moment, which it shows when it is played; a media fragment (W3C 2012). */
-static void put_moment_uri(FILE *out, const cli_card *card) {
+/* Is it played where it is shown? */
+static bool plays(const cli_card *card) {
+    return card->in_time || (card->sound && !card->bytes);
+}
+
+/* What is played; a film from a moment on, as a media fragment (W3C 2012). */
+static void put_played_uri(FILE *out, const cli_card *card) {
     put_file_uri(out, card->path);
-    fprintf(out, "#t=%.3f,%.3f", card->start, card->end);
+    if (card->in_time) fprintf(out, "#t=%.3f,%.3f", card->start, card->end);
 }
 
 static void put_frame(FILE *out, const cli_card *card, const char *name) {
@@ -118,22 +124,21 @@ static void put_frame(FILE *out, const cli_card *card, const char *name) {
         fputs("<audio controls preload=\"none\" aria-label=\"", out);
         put_html(out, name);
         fputs("\" src=\"", out);
-        put_moment_uri(out, card);
+        put_played_uri(out, card);
         fputs("\"></audio>", out);
     } else if (bad) {
         fputs("can\u2019t be read", out);
     } else {
-        fputs(card->in_time ? "<video controls preload=\"none\" aria-label=\"" : "<img alt=\"",
-              out);
+        fputs(plays(card) ? "<video controls preload=\"none\" aria-label=\"" : "<img alt=\"", out);
         put_html(out, name);
-        fputs(card->in_time ? "\" poster=\"" : "\" src=\"", out);
+        fputs(plays(card) ? "\" poster=\"" : "\" src=\"", out);
         fputs("data:image/jpeg;base64,", out);
         put_base64(out, bytes, size);
-        if (card->in_time) {
+        if (plays(card)) {
             fputs("\" src=\"", out);
-            put_moment_uri(out, card);
+            put_played_uri(out, card);
         }
-        fputs(card->in_time ? "\"></video>" : "\">", out);
+        fputs(plays(card) ? "\"></video>" : "\">", out);
     }
     fputs("</div>", out);
     free(bytes);
@@ -146,9 +151,9 @@ static void put_score(FILE *out, float score) {
 
 static void put_card(FILE *out, const cli_card *card, size_t rank) {
     const char *slash = strrchr(card->path, '/'), *name = slash ? slash + 1 : card->path;
-    const char *tag = card->in_time ? "div" : "a"; /* a link can't hold what is played */
+    const char *tag = plays(card) ? "div" : "a"; /* a link can't hold what is played */
     fprintf(out, "<li><%s class=\"card\"", tag);
-    if (!card->bytes && !card->in_time) {
+    if (!card->bytes && !plays(card)) {
         fputs(" href=\"", out);
         put_file_uri(out, card->path);
         fputs("\"", out);
@@ -175,8 +180,10 @@ static void put_card(FILE *out, const cli_card *card, size_t rank) {
 static void put_section(FILE *out, const cli_section *s, const char *figure) {
     fputs("<header><h1>", out);
     put_html(out, s->title);
-    fprintf(out, "</h1><p>%zu picture%s by sensus%s</p>%s</header>\n<ol>\n", s->count,
-            s->count == 1 ? "" : "s", s->note, figure);
+    bool sounds = false;
+    for (size_t i = 0; i < s->count; i++) sounds |= s->cards[i].sound;
+    fprintf(out, "</h1><p>%zu %s%s by sensus%s</p>%s</header>\n<ol>\n", s->count,
+            sounds ? "sample" : "picture", s->count == 1 ? "" : "s", s->note, figure);
     for (size_t i = 0; i < s->count; i++) put_card(out, &s->cards[i], i + 1);
     fputs("</ol>\n", out);
 }

@@ -1,6 +1,8 @@
 /* sheet_png.c - the contact sheet as one picture. */
+#include "command.h"
 #include "sheet.h"
 #include <sensus/image.h>
+#include <sensus/sound.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@ enum {
     NAME = 13,
     MAX_CARDS = 400,
     HEAD = GAP + TITLE * 3 / 2 + GAP,
-    MAX_HEIGHT = 30000
+    MAX_HEIGHT = 30000,
+    SOUND_SECONDS = 600
 };
 
 static const uint8_t paper[3] = {246, 245, 242}, card[3] = {255, 255, 255}, ink[3] = {29, 28, 26},
@@ -106,7 +109,21 @@ static sns_status put_section(sns_image *sheet, const cli_section *s, size_t col
     return status;
 }
 
+static sns_status sound_image(const cli_card *c, size_t width_px, sns_image *out, sns_error *err) {
+    const sns_sound_options o = {
+        .max_seconds = SOUND_SECONDS, .cut = 1, .isolation = cli_isolation()};
+    sns_sound sound;
+    *out = (sns_image){0};
+    sns_status s = c->bytes ? sns_sound_decode(c->bytes, c->size, c->path, &o, &sound, err)
+                            : sns_sound_load(c->path, &o, &sound, err);
+    if (s) return s;
+    s = sns_sound_picture(&sound, width_px, width_px * 3 / 4, out, err);
+    sns_sound_free(&sound);
+    return s;
+}
+
 sns_status cli_card_image(const cli_card *c, size_t target_px, sns_image *out, sns_error *err) {
+    if (c->sound) return sound_image(c, target_px, out, err);
     const sns_image_options o = {.target_px = target_px};
     return c->bytes ? sns_image_decode(c->bytes, c->size, c->path, &o, out, err)
                     : sns_image_load(c->path, &o, out, err);

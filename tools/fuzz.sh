@@ -26,8 +26,7 @@ sources() {
     robustness) echo src/score/robustness*.c src/score/report.c ;;
     video) echo src/media/av_*.c src/media/frame_convert.c src/media/look.c src/media/shots.c src/media/tone_map.c \
         src/media/video.c src/media/image.c src/media/image_kind.c src/media/image_rows.c src/media/image_vips.c src/media/svg_view.c ;;
-    sound) echo src/media/*.c src/prep/log_mel.c \
-        src/prep/log_mel_config.c src/kernel/gemm.c src/kernel/onednn.c ;;
+    sound) echo src/media/*.c src/prep/log_mel.c src/prep/log_mel_config.c ;;
     suite) echo src/score/suite_read.c ;;
     tar) echo src/train/brace.c src/train/dataset.c src/train/dataset_json.c src/train/dataset_manifest.c \
         src/train/dataset_shard.c src/train/pair_reader.c src/train/tar_format.c src/train/tar_reader.c \

@@ -218,8 +218,9 @@ SNS_API sns_status sns_query_encode(const sns_model *model, sns_session *session
 typedef struct sns_query_models {
     const sns_model *model;
     sns_session *session;
-    const sns_model *hears; /* NULL: none; as of sns_index_options.sound_model */
-    sns_session *hearing;   /* its */
+    const sns_model *hears;         /* NULL: none; as of sns_index_options.sound_model */
+    sns_session *hearing;           /* its */
+    const sns_isolation *isolation; /* where recordings are decoded; NULL: in this process */
 } sns_query_models;
 SNS_API sns_status sns_query_encode_by(const sns_query_models *models, const sns_query *q,
                                        float *out, sns_error *err);

@@ -1,9 +1,10 @@
 /* data.h - training data before training: read it, build shards of it, look at it, find repeats.
  *
  * A source is a tar shard or "pipe:COMMAND" (both streamed, so that a set may be larger than
- * memory), a .csv or .jsonl manifest, or a folder of pictures. {0000..0127}, {a,b} and patterns
- * with * ? [ are expanded. What a shard and a manifest hold is said in train.h; a picture X.jpg of
- * a folder has its captions in X.json or X.txt beside it, or is named by its file or folder. */
+ * memory), a .csv or .jsonl manifest, or a folder of pictures and recordings. {0000..0127}, {a,b}
+ * and patterns with * ? [ are expanded. What a shard and a manifest hold is said in train.h; a
+ * picture X.jpg or recording X.ogg of a folder has its captions in X.json or X.txt beside it, or is
+ * named by its file or folder. */
 #ifndef SENSUS_DATA_H
 #define SENSUS_DATA_H
 #include <sensus/isolation.h>
@@ -39,6 +40,7 @@ typedef struct sns_data_sample {
     const char *name;    /* the picture's file, or SHARD/KEY */
     const void *bytes;   /* the picture as it is stored; NULL: in the file `name` */
     size_t size;         /* of bytes */
+    int is_sound;        /* nonzero: a recording; what has both counts as its picture */
     const char *concept; /* "": none */
     int flip;            /* nonzero: may be mirrored */
     const sns_data_caption *captions;
@@ -93,9 +95,12 @@ typedef struct sns_data_lang {
 
 typedef struct sns_data_stats {
     size_t samples, captions, skipped; /* skipped: incomplete or damaged */
-    size_t unreadable;                 /* pictures among `samples` that cannot be decoded */
+    size_t pictures, recordings;       /* that can be decoded; a sample may have both */
+    size_t unreadable;                 /* `samples` of which something cannot be decoded */
     size_t concepts;                   /* different ones */
-    uint64_t bytes;                    /* of the pictures as stored */
+    uint64_t bytes;                    /* of what shards store of them */
+    sns_data_range seconds;            /* of recordings, up to a day of each */
+    double seconds_total, seconds_median;
     sns_data_range caption_characters, captions_per_sample, width_px, height_px;
     sns_data_lang *langs; /* most captions first */
     size_t lang_count;
@@ -105,17 +110,17 @@ typedef struct sns_data_stats {
 SNS_API sns_status sns_data_measure(const sns_data_options *o, sns_data_stats *out, sns_error *err);
 SNS_API void sns_data_stats_free(sns_data_stats *stats);
 
-/* Two samples with the same picture, or nearly. */
+/* Two samples with the same picture or recording, or nearly. */
 typedef struct sns_data_match {
     const char *a, *b; /* names; a comes before b, or from the first set */
-    int exact;         /* the same pixels */
+    int exact;         /* the same pixels or samples */
     double difference; /* mean of the two small copies' differences, 0 ... 255 */
 } sns_data_match;
 
 typedef struct sns_data_matches {
     sns_data_match *items;
     size_t count;
-    size_t samples_a, samples_b; /* pictures that were read */
+    size_t samples_a, samples_b; /* pictures and recordings that were read */
     size_t skipped;
     char *names; /* owns the names */
 } sns_data_matches;
@@ -124,8 +129,9 @@ typedef struct sns_data_matches {
  * b) the one earlier sample (of a) that is most like it, in the order of the later ones. Exact:
  * SHA-256 of the decoded pixels. Near: the 64 signs of a DCT of the grey picture differ in at most
  * 6, and the colours of 8 x 8 small copies by at most max_difference on average; 6 finds copies in
- * other sizes and JPEG qualities, 0 exact ones only. Memory: 300 bytes a sample and its name.
- * Errors: those of sns_data_scan. */
+ * other sizes and JPEG qualities, 0 exact ones only. Of recordings these are the samples and the
+ * spectrograms, of recordings of one length (0.1 s and 1 %). Memory: 300 bytes a sample and its
+ * name. Errors: those of sns_data_scan. */
 SNS_API sns_status sns_data_find_matches(const sns_data_options *a, const sns_data_options *b,
                                          double max_difference, sns_data_matches *out,
                                          sns_error *err);

@@ -1,5 +1,5 @@
-/* pictures.h - the pictures of files, folders, tar shards, manifests and lists, one after the
- * other.
+/* pictures.h - the pictures, or the recordings, of files, folders, tar shards, manifests and lists,
+ * one after the other.
  *
  *   sns_pictures_options o = {.paths = &folder, .path_count = 1};
  *   sns_pictures *p;
@@ -36,6 +36,9 @@ typedef struct sns_pictures_options {
      * paths. They are looked up by sns_pictures_open. */
     const char *const *leave_out;
     size_t leave_out_count;
+    /* Nonzero, for a model that hears: recordings, and films for their sound, instead of pictures;
+     * of a manifest's sample with both, the recording. */
+    int sounds;
 } sns_pictures_options;
 
 /* Nothing is read yet but the names; options are copied. What is missing or damaged becomes an item
@@ -47,6 +50,8 @@ SNS_API sns_status sns_pictures_open(const sns_pictures_options *o, sns_pictures
 SNS_API void sns_pictures_free(sns_pictures *p); /* NULL is fine */
 /* How many there are, where that is known beforehand (only picture files were named); else 0. */
 SNS_API size_t sns_pictures_total(const sns_pictures *p);
+/* How many recordings and films (with `sounds` pictures) were passed over in folders so far. */
+SNS_API size_t sns_pictures_passed(const sns_pictures *p);
 
 /* The next one (embed.h); item->name NULL: there are no more. Errors: SNS_CANCELLED (after
  * sns_pictures_stop), SNS_NOMEM. */

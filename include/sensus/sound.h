@@ -1,6 +1,7 @@
 /* sound.h - reading recordings, songs and the sound of films, by FFmpeg. */
 #ifndef SENSUS_SOUND_H
 #define SENSUS_SOUND_H
+#include <sensus/image.h>
 #include <sensus/isolation.h>
 #include <sensus/status.h>
 #include <stddef.h>
@@ -61,4 +62,10 @@ SNS_API double sns_sound_stream_start(const sns_sound_stream *stream);
  * than 2 GiB), SNS_NOMEM. */
 SNS_API sns_status sns_sound_encode_wav(const sns_sound *sound, uint8_t **bytes, size_t *size,
                                         sns_error *err);
+
+/* A sound as a picture for people: time to the right, pitch (mel bands) upwards, loud is bright.
+ *   out  free with sns_image_free. Errors: SNS_ARG (less than 10 ms; a rate below 8,000 or above
+ * 160,000 Hz; a size of 0 or more than 4096), SNS_NOMEM (57 KB a second are needed). */
+SNS_API sns_status sns_sound_picture(const sns_sound *sound, size_t width_px, size_t height_px,
+                                     sns_image *out, sns_error *err);
 #endif

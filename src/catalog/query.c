@@ -148,10 +148,11 @@ static sns_status encode_picture(const sns_model *model, sns_session *session, c
     return status;
 }
 
-static sns_status encode_recording(const sns_model *hears, sns_session *session, const char *path,
-                                   float *out, sns_error *err) {
+static sns_status encode_recording(const sns_model *hears, sns_session *session,
+                                   const sns_isolation *isolation, const char *path, float *out,
+                                   sns_error *err) {
     sns_sound sound;
-    sns_sound_options o = {.rate_hz = sns_model_sound_rate_hz(hears)};
+    sns_sound_options o = {.rate_hz = sns_model_sound_rate_hz(hears), .isolation = isolation};
     sns_status status = sns_sound_load(path, &o, &sound, err);
     if (status) return status;
     status = sns_encode_sound(session, &sound, out, err);
@@ -165,9 +166,9 @@ static sns_status encode_term(const sns_query_models *m, const sns_query_term *t
     if (!t->is_image)
         return sns_encode_texts(m->session, (const char *const *)&t->text, 1, out, err);
     bool sees = sns_model_image_px(m->model) > 0;
-    if (!sees) return encode_recording(m->model, m->session, t->text, out, err);
+    if (!sees) return encode_recording(m->model, m->session, m->isolation, t->text, out, err);
     if (!sns_is_sound_name(t->text)) return encode_picture(m->model, m->session, t->text, out, err);
-    if (m->hears) return encode_recording(m->hears, m->hearing, t->text, out, err);
+    if (m->hears) return encode_recording(m->hears, m->hearing, m->isolation, t->text, out, err);
     return sns_fail(err, SNS_SHAPE, "%s: a recording, but the catalog has no model that hears",
                     t->text);
 }

@@ -51,6 +51,10 @@ static bool is_transport_stream(const sns_walk *w, const char *path, int *why) {
     return sns_is_transport_stream(start, n);
 }
 
+static bool is_medium(const char *name) {
+    return sns_is_picture_name(name) || sns_is_film_name(name) || sns_is_sound_name(name);
+}
+
 /* Takes ownership of name (NULL: no memory). */
 static sns_status push_name(sns_names *names, char *name, sns_error *err) {
     if (!name) return sns_fail(err, SNS_NOMEM, "no memory for the list of files");
@@ -157,6 +161,7 @@ static sns_status take_unnamed(sns_walk *w, char *path, const struct stat *st, s
     int why;
     if (is_transport_stream(w, path, &why)) return push_file(w, path, st, err);
     sns_status status = why && why != ENOENT ? push_unread(w, path, strerror(why), err) : SNS_OK;
+    w->passed += is_medium(path);
     free(path);
     return status;
 }

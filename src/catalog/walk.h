@@ -27,6 +27,7 @@ typedef struct sns_walk {
     const int *cancel;
     bool films, sounds; /* are wanted too; not pictures: no_pictures */
     bool no_pictures;
+    size_t passed; /* pictures, films and recordings that are not wanted, of folders */
 } sns_walk;
 
 /* Fill *w (zeroed by the caller but for cancel and what is wanted) from n paths. Hidden entries of

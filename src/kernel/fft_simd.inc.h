@@ -65,7 +65,8 @@ static inline void butterfly_4(float *y, size_t to, const float *x, size_t from,
 /* a_k and b_k take the places of x_k and x_{r-k}. */
 static inline __attribute__((always_inline)) void butterfly_odd(float *y, size_t to, float *x,
                                                                 size_t from, const float *w,
-                                                                const float *roots, const size_t r) {
+                                                                const float *roots,
+                                                                const size_t r) {
     vc first = vc_load(x), sum = first;
     for (size_t k = 1; k <= r / 2; k++) {
         vc a = vc_load(x + k * from), b = vc_load(x + (r - k) * from);

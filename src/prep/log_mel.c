@@ -3,11 +3,11 @@
  * With N = n_fft, bins k = 0 ... N / 2, frames x_f every `hop` samples, y = x_f times a window and
  * followed by zeros up to N:
  *   X[k] = sum_n y[n] exp(-2 pi i k n / N)        mel_f = W (|X|^2)        W [M, bins]
- * The transform is made of passes of the prime factors of its size (kernel.h), so any N is possible,
- * and a frame's numbers depend on nothing but the frame. For an even N the real samples become
- * H = N / 2 complex ones, z[n] = y[2n] + i y[2n+1], with Z[H] = Z[0]:
- *   e = (Z[k] + conj Z[H-k]) / 2     o = (Z[k] - conj Z[H-k]) / 2     w = exp(-2 pi i k / N)
- *   X[k] = e - i w o                 conj X[H-k] = e + i w o
+ * The transform is made of passes of the prime factors of its size (kernel.h), so any N is
+ * possible, and a frame's numbers depend on nothing but the frame. For an even N the real samples
+ * become H = N / 2 complex ones, z[n] = y[2n] + i y[2n+1], with Z[H] = Z[0]: e = (Z[k] + conj
+ * Z[H-k]) / 2     o = (Z[k] - conj Z[H-k]) / 2     w = exp(-2 pi i k / N) X[k] = e - i w o conj
+ * X[H-k] = e + i w o
  *
  * WHISPER (Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision"):
  *   frames are centred on 0, hop, 2 hop, ... of the sound mirrored at its ends, F = n / hop; w is a

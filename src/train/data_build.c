@@ -170,7 +170,7 @@ static sns_status medium(const builder *b, const sns_pair *p, const void **data,
         if (s) return s;
         *data = *owned = file;
     }
-    return sns_is_sound_name(p->name) || sns_sound_ending(*data, *size)
+    return p->is_sound || sns_sound_ending(*data, *size)
                ? sound(b, p, data, size, ending, owned, err)
                : picture(b, p, data, size, ending, owned, err);
 }

@@ -29,6 +29,7 @@ static sns_status view(void *user, sns_pair *p, const sns_dataset *langs, sns_er
     sns_data_sample s = {.name = p->name,
                          .bytes = p->bytes,
                          .size = p->size,
+                         .is_sound = p->is_sound,
                          .concept = p->concept_name,
                          .flip = p->flip,
                          .captions = v->captions,
@@ -46,7 +47,7 @@ sns_status sns_data_scan(const sns_data_options *o, sns_data_fn *fn, void *fn_us
 
 /* Copy a sample and all it points to; false: no memory, *out is empty. */
 static bool copy_sample(const sns_data_sample *s, sns_data_sample *out) {
-    *out = (sns_data_sample){.size = s->size, .flip = s->flip};
+    *out = (sns_data_sample){.size = s->size, .is_sound = s->is_sound, .flip = s->flip};
     sns_data_caption *captions = calloc(s->caption_count ? s->caption_count : 1, sizeof *captions);
     void *bytes = s->bytes ? malloc(s->size ? s->size : 1) : NULL;
     out->name = sns_strdup(s->name);

@@ -1,11 +1,14 @@
-/* data_match.c - pictures that occur twice: the same pixels, or nearly.
+/* data_match.c - pictures and recordings that occur twice: the same pixels or samples, or nearly.
  *
  * A picture's fingerprint: SHA-256 of its pixels; 64 signs of its discrete cosine transform
  * (Zauner 2010, "pHash"); and an 8 x 8 copy in colour. With g [32, 32] the grey picture,
  *     c(u, v) = sum_xy g(x, y) cos((2x + 1) u pi / 64) cos((2y + 1) v pi / 64),  1 <= u, v <= 8
  * bit (u, v) says whether c(u, v) is above the median of the 64. Two near pictures differ in few
  * bits; of 7 bands of 9 bits, two pictures that differ in at most 6 bits share one whole band, so
- * that only pictures with an equal band are compared. */
+ * that only pictures with an equal band are compared.
+ *
+ * A recording's are SHA-256 of its samples and, of its spectrogram as a picture, the rest; that is
+ * as wide as any other, so two must also be about as long. */
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "prep/preprocess.h"
@@ -14,11 +17,15 @@
 #include <math.h>
 
 enum { SIDE = 32, KEPT = 8, SMALL = 8, BANDS = 7, BAND_BITS = 9, BITS_MAX = BANDS - 1 };
+enum { SOUND_WIDTH = 256, SOUND_HEIGHT = 128, SOUND_SECONDS = 3600 };
+static const float SAME_LENGTH_SECONDS = 0.1f, SAME_LENGTH = 0.01f;
 
 typedef struct print {
     unsigned char digest[32];
     uint64_t bits;
-    bool copy; /* an earlier one has the same pixels */
+    bool seen;     /* it is known: of a picture and a sound the picture counts */
+    float seconds; /* of a recording; 0: a picture */
+    bool copy;     /* an earlier one has the same pixels */
     uint8_t small[SMALL * SMALL * 3];
 } print;
 
@@ -43,6 +50,15 @@ static void hash_pixels(const sns_image *image, unsigned char digest[32]) {
     g_checksum_update(sum, (const guchar *)size, sizeof size);
     for (size_t y = 0; y < image->height_px; y++)
         g_checksum_update(sum, image->rgb + y * image->width_px * 3, (gssize)(image->width_px * 3));
+    g_checksum_get_digest(sum, digest, &n);
+    g_checksum_free(sum);
+}
+
+static void hash_samples(const sns_sound *sound, unsigned char digest[32]) {
+    gsize n = 32;
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_checksum_update(sum, (const guchar *)sound->samples,
+                      (gssize)(sound->count * sizeof *sound->samples));
     g_checksum_get_digest(sum, digest, &n);
     g_checksum_free(sum);
 }
@@ -81,15 +97,14 @@ static uint64_t cosine_bits(const uint8_t *rgb) {
     return bits;
 }
 
-static sns_status prepare(const sns_image *image, void *result, sns_error *err) {
+/* What near pictures have in common. */
+static sns_status sketch(const sns_image *image, print *p, sns_error *err) {
     enum { CELL = SIDE / SMALL };
-    print *p = result;
     uint8_t rgb[SIDE * SIDE * 3];
     size_t w = image->width_px, h = image->height_px;
     sns_status s = sns_resize_bicubic(image->rgb, w, h, 0, 0, (double)w, (double)h, rgb, SIDE, SIDE,
                                       err);
     if (s) return s;
-    hash_pixels(image, p->digest);
     p->bits = cosine_bits(rgb);
     for (int i = 0; i < SMALL * SMALL * 3; i++) {
         int channel = i % 3, x = i / 3 % SMALL * CELL, y = i / 3 / SMALL * CELL, sum = 0;
@@ -97,7 +112,27 @@ static sns_status prepare(const sns_image *image, void *result, sns_error *err) 
             sum += rgb[((y + k / CELL) * SIDE + x + k % CELL) * 3 + channel];
         p->small[i] = (uint8_t)(sum / (CELL * CELL));
     }
+    p->seen = true;
     return SNS_OK;
+}
+
+static sns_status prepare(const sns_image *image, void *result, sns_error *err) {
+    print *p = result;
+    hash_pixels(image, p->digest);
+    return sketch(image, p, err);
+}
+
+static sns_status prepare_sound(const sns_sound *sound, void *result, sns_error *err) {
+    print *p = result;
+    sns_image image;
+    if (p->seen) return SNS_OK;
+    hash_samples(sound, p->digest);
+    p->seconds = (float)sound->count / (float)sound->rate_hz;
+    sns_status s = sns_sound_picture(sound, SOUND_WIDTH, SOUND_HEIGHT, &image, err);
+    if (s) return s;
+    s = sketch(&image, p, err);
+    sns_image_free(&image);
+    return s;
 }
 
 static sns_status take(void *user, sns_pair *pair, const sns_dataset *langs, const void *result,
@@ -129,11 +164,20 @@ static float difference(const print *a, const print *b) {
     return (float)sum / (SMALL * SMALL * 3);
 }
 
+/* Both pictures, or recordings of one length. */
+static bool comparable(const print *a, const print *b) {
+    bool sounds = a->seconds > 0;
+    return sounds == (b->seconds > 0) &&
+           fabsf(a->seconds - b->seconds) <=
+               SAME_LENGTH_SECONDS + SAME_LENGTH * fmaxf(a->seconds, b->seconds);
+}
+
 /* Is `partner` a better match for `of` than what was found so far? */
 static void offer(const prints *all, found *list, uint32_t partner, uint32_t of, double most) {
     const print *a = &all->items[partner], *b = &all->items[of];
     found *f = &list[of];
     if (partner >= of || (all->first_b && (partner >= all->first_b || of < all->first_b))) return;
+    if (!comparable(a, b)) return;
     bool exact = !memcmp(a->digest, b->digest, sizeof a->digest);
     if (!exact && (most <= 0 || __builtin_popcountll(a->bits ^ b->bits) > BITS_MAX)) return;
     float d = exact ? 0 : difference(a, b);
@@ -227,7 +271,12 @@ sns_status sns_data_find_matches(const sns_data_options *a, const sns_data_optio
     found *list = NULL;
     size_t skipped[4] = {0};
     *out = (sns_data_matches){0};
-    sns_scan_work work = {prepare, sizeof(print), take, &all};
+    const sns_scan_work work = {.prepare = prepare,
+                                .prepare_sound = prepare_sound,
+                                .sound = {.max_seconds = SOUND_SECONDS, .cut = 1},
+                                .result_size = sizeof(print),
+                                .take = take,
+                                .user = &all};
     sns_status s = sns_scan_decoded(a, &work, &skipped[0], &skipped[1], err);
     out->samples_a = all.count;
     if (!s && b && all.count) {

@@ -37,6 +37,7 @@ static sns_status take(scan *s, sns_pair *p, const sns_dataset *langs, size_t to
 static sns_status scan_shard(scan *s, const char *name, sns_error *err) {
     sns_pair_reader *r = sns_pair_reader_new(NULL, tell, s);
     if (!r) return sns_fail(err, SNS_NOMEM, "%s: no memory to read it", name);
+    sns_pair_reader_keep_both(r);
     sns_pair *p = NULL;
     sns_status st = sns_pair_reader_open(r, name, err);
     while (!st && !(st = sns_pair_reader_next(r, &p, err)) && p) {
@@ -58,7 +59,7 @@ static sns_status scan_list(scan *s, const sns_dataset *d, sns_error *err) {
     sns_status st = SNS_OK;
     size_t total = s->done + d->count;
     for (size_t i = 0; i < d->count && !st; i++) {
-        sns_pair *p = sns_pair_copy(d, order[i], NULL);
+        sns_pair *p = sns_pair_copy(d, order[i], NULL, NULL);
         st = p ? take(s, p, d, total, err) : sns_fail(err, SNS_NOMEM, "no memory for a sample");
         sns_pair_release(p);
     }
@@ -72,6 +73,7 @@ static sns_status scan_manifest(scan *s, const char *name, bool csv, sns_error *
     sns_status st = sns_map_open(name, &map, err);
     if (st) return st;
     sns_dataset *d = sns_dataset_new(tell, s);
+    if (d) d->both = true;
     if (!d)
         st = sns_fail(err, SNS_NOMEM, "%s: no memory to read it", name);
     else
@@ -129,18 +131,43 @@ typedef struct portion {
     size_t count, unreadable;
 } portion;
 
+static sns_status decode_picture(const portion *p, const sns_pair *pair, void *result,
+                                 sns_error *err) {
+    const sns_image_options options = {0};
+    sns_image image = {0};
+    sns_status s = pair->bytes ? sns_image_decode(pair->bytes, pair->size, pair->name, &options,
+                                                  &image, err)
+                               : sns_image_load(pair->name, &options, &image, err);
+    if (!s) s = p->work->prepare(&image, result, err);
+    sns_image_free(&image);
+    return s;
+}
+
+static sns_status decode_sound(const portion *p, const void *bytes, size_t size, const char *name,
+                               void *result, sns_error *err) {
+    sns_sound_options options = p->work->sound;
+    sns_sound sound = {0};
+    options.isolation = p->o->isolation;
+    sns_status s = bytes ? sns_sound_decode(bytes, size, name, &options, &sound, err)
+                         : sns_sound_load(name, &options, &sound, err);
+    if (!s && (s = p->work->prepare_sound(&sound, result, err))) sns_fail_in(err, s, name);
+    sns_sound_free(&sound);
+    return s;
+}
+
 static void decode_one(portion *p, size_t i) {
     const sns_pair *pair = p->pairs[i];
-    sns_image image = {0};
+    void *result = p->results + i * p->work->result_size;
     sns_error *why = &p->why[i];
     *why = (sns_error){0};
-    const sns_image_options options = {0};
-    sns_status st = pair->bytes ? sns_image_decode(pair->bytes, pair->size, pair->name, &options,
-                                                   &image, why)
-                                : sns_image_load(pair->name, &options, &image, why);
-    if (!st) st = p->work->prepare(&image, p->results + i * p->work->result_size, why);
-    sns_image_free(&image);
-    why->code = st;
+    memset(result, 0, p->work->result_size);
+    sns_status s = pair->is_sound
+                       ? decode_sound(p, pair->bytes, pair->size, pair->name, result, why)
+                       : decode_picture(p, pair, result, why);
+    if (!s && (pair->beside || *pair->beside_name))
+        s = decode_sound(p, pair->beside, pair->beside_size,
+                         pair->beside ? pair->name : pair->beside_name, result, why);
+    why->code = s;
 }
 
 static sns_status flush(portion *p, sns_error *err) {

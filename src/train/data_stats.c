@@ -1,12 +1,17 @@
-/* data_stats.c - how many samples, which languages, how long the captions, how large the pictures.
- */
+/* data_stats.c - how many samples, which languages, how long the captions, how large the pictures,
+ * how long the recordings. */
 #include "base/error.h"
 #include "train/data_scan.h"
 #include "train/dataset_internal.h"
 
-typedef struct size_px {
-    size_t width, height;
-} size_px;
+/* A second is so many samples, which is enough to know how long a recording is. */
+enum { RATE_HZ = 1000, DAY_SECONDS = 86400 };
+
+/* 0: there is none. */
+typedef struct extent {
+    size_t width_px, height_px;
+    double seconds;
+} extent;
 
 typedef struct running {
     double sum;
@@ -15,7 +20,9 @@ typedef struct running {
 
 typedef struct counter {
     sns_data_stats *out;
-    running caption_characters, captions_per_sample, width_px, height_px;
+    running caption_characters, captions_per_sample, width_px, height_px, seconds;
+    float *durations; /* [seconds.count] */
+    size_t duration_capacity;
     uint64_t *concepts; /* open addressing, [table_size], 0 is empty */
     size_t table_size;
     size_t langs; /* capacity of out->langs */
@@ -78,8 +85,51 @@ static sns_data_lang *find_lang(counter *c, const char *name) {
 
 static sns_status measure_picture(const sns_image *image, void *result, sns_error *err) {
     (void)err;
-    *(size_px *)result = (size_px){image->width_px, image->height_px};
+    ((extent *)result)->width_px = image->width_px;
+    ((extent *)result)->height_px = image->height_px;
     return SNS_OK;
+}
+
+static sns_status measure_sound(const sns_sound *sound, void *result, sns_error *err) {
+    (void)err;
+    ((extent *)result)->seconds = (double)sound->count / (double)sound->rate_hz;
+    return SNS_OK;
+}
+
+static sns_status note_seconds(counter *c, double seconds, sns_error *err) {
+    size_t n = c->seconds.count;
+    if (n == c->duration_capacity) {
+        size_t more = n ? 2 * n : 1024;
+        float *durations = reallocarray(c->durations, more, sizeof *durations);
+        if (!durations) return sns_fail(err, SNS_NOMEM, "no memory for %zu durations", more);
+        c->durations = durations;
+        c->duration_capacity = more;
+    }
+    c->durations[n] = (float)seconds;
+    c->out->recordings++;
+    note(&c->out->seconds, &c->seconds, seconds);
+    return SNS_OK;
+}
+
+static sns_status note_extent(counter *c, const extent *e, sns_error *err) {
+    if (e->width_px) {
+        c->out->pictures++;
+        note(&c->out->width_px, &c->width_px, (double)e->width_px);
+        note(&c->out->height_px, &c->height_px, (double)e->height_px);
+    }
+    return e->seconds > 0 ? note_seconds(c, e->seconds, err) : SNS_OK;
+}
+
+static int by_value(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The one in the middle, or the mean of the two there. */
+static double median(float *x, size_t n) {
+    if (!n) return 0;
+    qsort(x, n, sizeof *x, by_value);
+    return ((double)x[(n - 1) / 2] + (double)x[n / 2]) / 2;
 }
 
 static sns_status take(void *user, sns_pair *p, const sns_dataset *langs, const void *result,
@@ -87,7 +137,7 @@ static sns_status take(void *user, sns_pair *p, const sns_dataset *langs, const 
     counter *c = user;
     sns_data_stats *o = c->out;
     o->samples++;
-    o->bytes += p->size;
+    o->bytes += p->size + p->beside_size;
     for (size_t i = 0; i < p->caption_count; i++) {
         const sns_caption *caption = &p->captions[i];
         sns_data_lang *l = find_lang(c, sns_dataset_lang(langs, caption->lang));
@@ -100,11 +150,7 @@ static sns_status take(void *user, sns_pair *p, const sns_dataset *langs, const 
     o->captions += p->caption_count;
     note(&o->captions_per_sample, &c->captions_per_sample, p->caption_count);
     if (!count_concept(c, p->concept)) return sns_fail(err, SNS_NOMEM, "no memory for concepts");
-    if (!result) return SNS_OK;
-    const size_px *px = result;
-    note(&o->width_px, &c->width_px, (double)px->width);
-    note(&o->height_px, &c->height_px, (double)px->height);
-    return SNS_OK;
+    return result ? note_extent(c, result, err) : SNS_OK;
 }
 
 static int by_captions(const void *a, const void *b) {
@@ -116,8 +162,16 @@ static int by_captions(const void *a, const void *b) {
 sns_status sns_data_measure(const sns_data_options *o, sns_data_stats *out, sns_error *err) {
     counter c = {.out = out};
     *out = (sns_data_stats){0};
-    sns_scan_work work = {measure_picture, sizeof(size_px), take, &c};
+    const sns_scan_work work = {.prepare = measure_picture,
+                                .prepare_sound = measure_sound,
+                                .sound = {.rate_hz = RATE_HZ, .max_seconds = DAY_SECONDS, .cut = 1},
+                                .result_size = sizeof(extent),
+                                .take = take,
+                                .user = &c};
     sns_status s = sns_scan_decoded(o, &work, &out->skipped, &out->unreadable, err);
+    out->seconds_total = c.seconds.sum;
+    out->seconds_median = median(c.durations, c.seconds.count);
+    free(c.durations);
     free(c.concepts);
     if (s)
         sns_data_stats_free(out);

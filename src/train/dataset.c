@@ -41,8 +41,10 @@ static void *grown(void *items, size_t count, size_t *capacity, size_t item_size
 }
 
 void sns_dataset_begin(sns_dataset *d, sns_draft *draft) {
-    *draft = (sns_draft){
-        .sample = {.first_caption = d->caption_count, .flip = true, .concept_name = SNS_NO_NAME}};
+    *draft = (sns_draft){.sample = {.first_caption = d->caption_count,
+                                    .flip = true,
+                                    .concept_name = SNS_NO_NAME,
+                                    .beside_name = SNS_NO_NAME}};
 }
 
 void sns_dataset_set_concept(sns_dataset *d, sns_draft *draft, const char *name) {

@@ -33,7 +33,11 @@ typedef struct sns_sample {
     uint64_t concept;    /* hash; 0: none */
     size_t concept_name; /* offset into the pool; SNS_NO_NAME: not stated */
     bool flip;           /* may be mirrored */
-    uint8_t *square;     /* decoded square [side, side, 3], or NULL */
+    bool is_sound;       /* not a picture, by its name */
+    /* Of a set that keeps both, the sound beside a picture: in the shard, or a file. */
+    const unsigned char *beside;
+    size_t beside_size, beside_name; /* SNS_NO_NAME: none, or in the shard */
+    uint8_t *square;                 /* decoded square [side, side, 3], or NULL */
     uint32_t side;
     int16_t *sound; /* of a set of sounds: decoded [sound_count], or NULL */
     uint32_t sound_count;

@@ -1,6 +1,8 @@
-/* dataset_folder.c - a folder of pictures as a data set: texts beside them, or their names. */
+/* dataset_folder.c - a folder of pictures and recordings as a data set: texts beside them, or their
+ * names. */
 #include "base/error.h"
 #include "catalog/walk.h"
+#include "media/sound_kind.h"
 #include "train/data_scan.h"
 #include "train/dataset_internal.h"
 #include <ctype.h>
@@ -85,6 +87,7 @@ static sns_status add_picture(sns_dataset *d, const char *path, sns_data_naming 
     sns_draft draft;
     sns_error why;
     sns_dataset_begin(d, &draft);
+    draft.sample.is_sound = sns_is_sound_name(path);
     sns_status s = add_texts(d, &draft, path, naming, scratch, &why);
     if (s == SNS_NOMEM) return sns_fail(err, s, "%s", why.message);
     if (!s && d->caption_count > draft.sample.first_caption)
@@ -96,7 +99,7 @@ static sns_status add_picture(sns_dataset *d, const char *path, sns_data_naming 
 
 sns_status sns_dataset_read_folder(sns_dataset *d, const char *path, sns_data_naming naming,
                                    sns_error *err) {
-    sns_walk w = {0};
+    sns_walk w = {.sounds = true};
     sns_strbuf scratch = {0};
     sns_status s = sns_walk_paths(&w, &path, 1, err);
     for (size_t i = 0; !s && i < w.problems.count; i++)

@@ -18,6 +18,7 @@ struct sns_dataset {
     size_t lang_count, skipped;
     size_t sound_rate_hz;           /* 0: samples are pictures */
     const sns_isolation *isolation; /* where sounds are decoded; NULL: in this process */
+    bool both;                      /* a sample may have a picture and, beside it, a sound */
     bool squash;                    /* the whole picture, its aspect lost, instead of its centre */
     sns_warn_fn warn;
     void *user;
@@ -26,6 +27,10 @@ struct sns_dataset {
 /* A sample under construction: captions are added to the data set after sns_dataset_begin. */
 typedef struct sns_draft {
     sns_sample sample;
+    struct {
+        const unsigned char *bytes;
+        size_t size;
+    } media[2];       /* of a shard: the picture, the sound */
     bool directional; /* a caption says left or right */
 } sns_draft;
 
@@ -43,10 +48,14 @@ void sns_dataset_begin(sns_dataset *d, sns_draft *draft);
 /* White space at the ends is dropped; empty captions are passed over. SNS_LIMIT, SNS_NOMEM. */
 sns_status sns_dataset_add_caption(sns_dataset *d, sns_draft *draft, const char *lang,
                                    const char *text, size_t size, sns_error *err);
-/* A sample's json: captions, concept, flip. SNS_FORMAT, SNS_LIMIT, SNS_NOMEM. *image (malloc'd;
- * image NULL ok) <- the picture's path, NULL when there is none. */
+/* Paths that a sample's json names, malloc'd; NULL: none. */
+typedef struct sns_media_names {
+    char *picture, *sound;
+} sns_media_names;
+/* A sample's json: captions, concept, flip, and (names NULL ok) what it names. SNS_FORMAT,
+ * SNS_LIMIT, SNS_NOMEM. */
 sns_status sns_dataset_add_json(sns_dataset *d, sns_draft *draft, const char *text, size_t size,
-                                char **image, sns_error *err);
+                                sns_media_names *names, sns_error *err);
 /* Keep the draft as a sample of this name (path or member), or drop its captions again. */
 sns_status sns_dataset_commit(sns_dataset *d, sns_draft *draft, const char *name, sns_error *err);
 void sns_dataset_discard(sns_dataset *d, const sns_draft *draft);
@@ -66,11 +75,12 @@ typedef struct sns_shard {
 bool sns_shard_starts_new(const sns_shard *s, const char *member);
 /* Is the member of use: a picture, a sound, a .json or a .txt? */
 bool sns_shard_wants(const char *member);
-/* Take in a member of the open sample; the first after a close opens one. Of a sample with a
- * picture and a sound, what the set is of counts. e->data of what counts (then the draft's bytes)
- * must live until the sample is not needed any more. Errors: SNS_NOMEM. */
+/* Take in a member of the open sample; the first after a close opens one. e->data of a picture or
+ * sound (then in the draft's media) must live until the sample is not needed any more. Errors:
+ * SNS_NOMEM. */
 sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err);
-/* The open sample (none is fine) becomes one of the data set, or is left out. */
+/* The open sample (none is fine) becomes one of the data set, or is left out. Of a picture and a
+ * sound, what the set is of counts. */
 sns_status sns_shard_close(sns_shard *s, sns_error *err);
 
 /* The readers: dataset_shard.c, dataset_manifest.c. `path` also places relative pictures. */

@@ -39,35 +39,42 @@ static sns_status add_captions(sns_dataset *d, sns_draft *draft, json_t *root, s
     return s;
 }
 
-static sns_status add_root(sns_dataset *d, sns_draft *draft, json_t *root, char **image,
+/* A copy of the first of these members that is a string and not empty; *out NULL: there is none. */
+static sns_status take_name(const json_t *root, const char *const *members, size_t n, char **out,
+                            sns_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        const char *path = json_string_value(json_object_get(root, members[i]));
+        if (!path || !*path) continue;
+        *out = sns_strdup(path);
+        return *out ? SNS_OK : sns_fail(err, SNS_NOMEM, "no memory for a path");
+    }
+    return SNS_OK;
+}
+
+static sns_status add_root(sns_dataset *d, sns_draft *draft, json_t *root, sns_media_names *names,
                            sns_error *err) {
-    static const char *const names[] = {"image", "file_name", "file", "path", "audio"};
+    static const char *const pictures[] = {"image", "file_name", "file", "path"}, *const sounds[] =
+                                                                                      {"audio"};
     if (!json_is_object(root)) return sns_fail(err, SNS_FORMAT, "not a JSON object");
     const char *concept = json_string_value(json_object_get(root, "concept"));
     if (concept) sns_dataset_set_concept(d, draft, concept);
     json_t *flip = json_object_get(root, "flip");
     if (json_is_false(flip)) draft->sample.flip = false;
-    enum { NAMES = sizeof names / sizeof *names };
-    size_t first = d->sound_rate_hz ? NAMES - 1 : 0;
-    for (size_t i = 0; image && !*image && i < NAMES; i++) {
-        const char *name = names[(first + i) % NAMES];
-        const char *path = json_string_value(json_object_get(root, name));
-        if (path && *path && !(*image = sns_strdup(path)))
-            return sns_fail(err, SNS_NOMEM, "no memory for a path");
-    }
-    return add_captions(d, draft, root, err);
+    sns_status s = names ? take_name(root, pictures, 4, &names->picture, err) : SNS_OK;
+    if (!s && names) s = take_name(root, sounds, 1, &names->sound, err);
+    return s ? s : add_captions(d, draft, root, err);
 }
 
 sns_status sns_dataset_add_json(sns_dataset *d, sns_draft *draft, const char *text, size_t size,
-                                char **image, sns_error *err) {
+                                sns_media_names *names, sns_error *err) {
     json_error_t where;
-    if (image) *image = NULL;
+    if (names) *names = (sns_media_names){0};
     if (size > SNS_RECORD_BYTES_MAX)
         return sns_fail(err, SNS_LIMIT, "%zu bytes of JSON, more than %d", size,
                         SNS_RECORD_BYTES_MAX);
     json_t *root = json_loadb(text, size, 0, &where);
     if (!root) return sns_fail(err, SNS_FORMAT, "%s", where.text);
-    sns_status s = add_root(d, draft, root, image, err);
+    sns_status s = add_root(d, draft, root, names, err);
     json_decref(root);
     return s;
 }

@@ -6,6 +6,7 @@
  * follow each other become one sample. Pictures are looked for beside the manifest and in the
  * folder images/ beside it. A line that is wrong is told with its number and left out. */
 #include "base/error.h"
+#include "media/sound_kind.h"
 #include "train/dataset_internal.h"
 #include <unistd.h>
 
@@ -25,9 +26,20 @@ static char *find_picture(const char *manifest, const char *name) {
     return NULL;
 }
 
-/* Keep or leave out the sample of picture `name`, whose captions are in the draft. */
+/* Remember the sound beside a picture; one that is missing is told when it is read. */
+static void put_beside(sns_dataset *d, sns_draft *draft, const char *manifest, const char *sound) {
+    if (!d->both || !*sound) return;
+    char *path = find_picture(manifest, sound);
+    draft->sample.beside_name = d->pool.size;
+    sns_strbuf_puts(&d->pool, path ? path : sound);
+    sns_strbuf_add(&d->pool, "", 1);
+    free(path);
+}
+
+/* Keep or leave out the sample of picture or sound `name`, whose captions are in the draft; beside
+ * a picture there may be a sound, or "". */
 static sns_status close_sample(sns_dataset *d, sns_draft *draft, const char *manifest, size_t line,
-                               const char *name, sns_error *err) {
+                               const char *name, const char *sound, sns_error *err) {
     if (d->caption_count == draft->sample.first_caption) {
         sns_dataset_skip(d, "%s:%zu: %s: no caption", manifest, line, name);
         return SNS_OK;
@@ -38,6 +50,8 @@ static sns_status close_sample(sns_dataset *d, sns_draft *draft, const char *man
         sns_dataset_discard(d, draft);
         return SNS_OK;
     }
+    if (sns_is_sound_name(name) || sns_is_film_name(name)) draft->sample.is_sound = true;
+    put_beside(d, draft, manifest, sound);
     if (!draft->sample.concept) draft->sample.concept = sns_dataset_hash(path, strlen(path));
     sns_status s = sns_dataset_commit(d, draft, path, err);
     free(path);
@@ -49,7 +63,7 @@ typedef struct csv {
     size_t size, at, line, next_line; /* line: where the current record starts */
     sns_strbuf cell[COLUMNS_MAX];
     size_t cells;
-    size_t image, caption, concept, lang; /* column numbers; COLUMNS_MAX: none */
+    size_t image, audio, caption, concept, lang; /* column numbers; COLUMNS_MAX: none */
 } csv;
 
 /* Read one field into b; true when another one follows in this record. */
@@ -107,7 +121,8 @@ static bool csv_header(csv *c, bool sounds) {
     static const char *const audio[] = {"audio", NULL};
     static const char *const caption[] = {"caption", "text", "sentence", NULL};
     static const char *const concept[] = {"concept", NULL}, *const lang[] = {"lang", NULL};
-    c->image = sounds ? csv_column(c, audio) : COLUMNS_MAX;
+    c->audio = csv_column(c, audio);
+    c->image = sounds ? c->audio : COLUMNS_MAX;
     if (c->image == COLUMNS_MAX) c->image = csv_column(c, image);
     c->caption = csv_column(c, caption);
     c->concept = csv_column(c, concept);
@@ -115,7 +130,7 @@ static bool csv_header(csv *c, bool sounds) {
     if (c->image < COLUMNS_MAX && c->caption < COLUMNS_MAX) return true;
     c->image = 0;
     c->caption = 1;
-    c->concept = c->lang = COLUMNS_MAX;
+    c->audio = c->concept = c->lang = COLUMNS_MAX;
     return false;
 }
 
@@ -124,7 +139,7 @@ static const char *csv_cell(const csv *c, size_t i) {
 }
 
 static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *err) {
-    sns_strbuf name = {0};
+    sns_strbuf name = {0}, sound = {0};
     sns_draft draft;
     size_t line = 1;
     bool open = false, have = csv_record(c);
@@ -139,12 +154,17 @@ static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *
             continue;
         }
         if (!open || strcmp(sns_strbuf_text(&name), image)) {
-            if (open) s = close_sample(d, &draft, path, line, sns_strbuf_text(&name), err);
+            if (open)
+                s = close_sample(d, &draft, path, line, sns_strbuf_text(&name),
+                                 sns_strbuf_text(&sound), err);
             if (s) break;
             sns_strbuf_clear(&name);
             sns_strbuf_puts(&name, image);
-            if (name.failed) s = sns_fail(err, SNS_NOMEM, "%s: no memory", path);
+            sns_strbuf_clear(&sound);
+            if (c->audio != c->image) sns_strbuf_puts(&sound, csv_cell(c, c->audio));
+            if (name.failed || sound.failed) s = sns_fail(err, SNS_NOMEM, "%s: no memory", path);
             sns_dataset_begin(d, &draft);
+            draft.sample.is_sound = c->audio == c->image;
             open = true;
             line = c->line;
         }
@@ -156,8 +176,11 @@ static sns_status csv_rows(sns_dataset *d, csv *c, const char *path, sns_error *
         if (st == SNS_NOMEM) s = sns_fail(err, st, "%s: no memory", path);
         if (st == SNS_LIMIT) sns_dataset_skip(d, "%s:%zu: %s", path, c->line, why.message);
     }
-    if (!s && open) s = close_sample(d, &draft, path, line, sns_strbuf_text(&name), err);
+    if (!s && open)
+        s = close_sample(d, &draft, path, line, sns_strbuf_text(&name), sns_strbuf_text(&sound),
+                         err);
     sns_strbuf_free(&name);
+    sns_strbuf_free(&sound);
     return s;
 }
 
@@ -180,6 +203,15 @@ static bool is_blank(const char *p, size_t n) {
     return true;
 }
 
+/* What the set is of counts, or else what is named. */
+static sns_status close_named(sns_dataset *d, sns_draft *draft, const char *manifest, size_t line,
+                              const sns_media_names *names, sns_error *err) {
+    bool hears = names->sound && (d->sound_rate_hz || !names->picture);
+    draft->sample.is_sound = hears;
+    return close_sample(d, draft, manifest, line, hears ? names->sound : names->picture,
+                        hears || !names->sound ? "" : names->sound, err);
+}
+
 sns_status sns_dataset_read_jsonl(sns_dataset *d, const char *path, sns_map map, sns_error *err) {
     const char *p = (const char *)map.data;
     size_t left = map.size;
@@ -189,18 +221,20 @@ sns_status sns_dataset_read_jsonl(sns_dataset *d, const char *path, sns_map map,
         size_t n = end ? (size_t)(end - p) : left, step = n + (end != NULL);
         sns_draft draft;
         sns_error why;
-        char *image = NULL;
+        sns_media_names names = {0};
         sns_dataset_begin(d, &draft);
         sns_status st = is_blank(p, n) ? SNS_OK
-                                       : sns_dataset_add_json(d, &draft, p, n, &image, &why);
+                                       : sns_dataset_add_json(d, &draft, p, n, &names, &why);
+        bool named = names.picture || names.sound;
         if (st == SNS_NOMEM)
             s = sns_fail(err, st, "%s:%zu: %s", path, line, why.message);
-        else if (st || (!image && d->caption_count > draft.sample.first_caption)) {
+        else if (st || (!named && d->caption_count > draft.sample.first_caption)) {
             sns_dataset_skip(d, "%s:%zu: %s", path, line, st ? why.message : "no picture or sound");
             sns_dataset_discard(d, &draft);
-        } else if (image)
-            s = close_sample(d, &draft, path, line, image, err);
-        free(image);
+        } else if (named)
+            s = close_named(d, &draft, path, line, &names, err);
+        free(names.picture);
+        free(names.sound);
         p += step;
         left -= step;
     }

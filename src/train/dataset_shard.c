@@ -16,9 +16,22 @@ static const char *full_name(sns_shard *s, const char *member) {
     return sns_strbuf_text(&s->full);
 }
 
+/* What the set is of counts, or else what there is. */
+static void choose_medium(const sns_dataset *d, sns_draft *draft) {
+    bool sound = d->sound_rate_hz > 0;
+    if (!draft->media[sound].bytes) sound = !sound;
+    draft->sample.is_sound = sound;
+    draft->sample.bytes = draft->media[sound].bytes;
+    draft->sample.size = draft->media[sound].size;
+    if (!d->both || sound) return;
+    draft->sample.beside = draft->media[1].bytes;
+    draft->sample.beside_size = draft->media[1].size;
+}
+
 sns_status sns_shard_close(sns_shard *s, sns_error *err) {
     if (!s->open) return SNS_OK;
     s->open = false;
+    choose_medium(s->d, &s->draft);
     const char *name = full_name(s, s->key);
     if (!s->bad && s->draft.sample.bytes && s->d->caption_count > s->draft.sample.first_caption)
         return sns_dataset_commit(s->d, &s->draft, name, err);
@@ -73,13 +86,10 @@ sns_status sns_shard_add(sns_shard *s, const sns_tar_entry *e, sns_error *err) {
     sns_error why;
     sns_status st = SNS_OK;
     if (!s->open) open_sample(s, e->name);
-    bool sound = sns_is_sound_name(e->name), medium = sound || is_picture(e->name);
-    bool wanted = medium && sound == (s->d->sound_rate_hz > 0);
-    if (wanted || (medium && !s->draft.sample.bytes)) {
-        s->draft.sample.bytes = e->data;
-        s->draft.sample.size = e->size;
-    } else if (medium) {
-        return SNS_OK;
+    bool sound = sns_is_sound_name(e->name);
+    if (sound || is_picture(e->name)) {
+        s->draft.media[sound].bytes = e->data;
+        s->draft.media[sound].size = e->size;
     } else if (sns_ends_with_nocase(e->name, ".json")) {
         st = sns_dataset_add_json(s->d, &s->draft, (const char *)e->data, e->size, NULL, &why);
     } else if (sns_ends_with_nocase(e->name, ".txt")) {

@@ -12,9 +12,9 @@ struct sns_pair_reader {
     const volatile int *stop;
     sns_bytes *bytes; /* NULL: no shard is open */
     char *path;
-    unsigned char *picture; /* of the open sample */
-    sns_tar_member member;  /* read, but of the sample after it */
-    bool ended;             /* no members are left */
+    unsigned char *media[2]; /* of the open sample: the picture, the sound */
+    sns_tar_member member;   /* read, but of the sample after it */
+    bool ended;              /* no members are left */
     sns_shard shard;
     sns_tar_stream tar;
 };
@@ -27,6 +27,7 @@ sns_pair *sns_pair_hold(sns_pair *p) {
 void sns_pair_release(sns_pair *p) {
     if (!p || atomic_fetch_sub(&p->holders, 1) != 1) return;
     free(p->bytes);
+    free(p->beside);
     free(p);
 }
 
@@ -39,14 +40,17 @@ static const char *put(char **at, const char *text) {
     return to;
 }
 
-sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *picture) {
+sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *medium,
+                        unsigned char *beside) {
     const sns_sample *s = &d->samples[i];
     const sns_caption *captions = d->captions + s->first_caption;
     const char *name = sns_dataset_text(d, s->name);
     const char *concept = s->concept_name == SNS_NO_NAME ? ""
                                                          : sns_dataset_text(d, s->concept_name);
+    const char *beside_name = s->beside_name == SNS_NO_NAME ? ""
+                                                            : sns_dataset_text(d, s->beside_name);
     size_t n = s->caption_count, bytes = sizeof(sns_pair) + n * sizeof(sns_caption);
-    bytes += strlen(name) + 1 + strlen(concept) + 1;
+    bytes += strlen(name) + 1 + strlen(concept) + 1 + strlen(beside_name) + 1;
     for (size_t c = 0; c < n; c++) bytes += captions[c].size + 1;
     sns_pair *p = malloc(bytes);
     if (!p) return NULL;
@@ -57,15 +61,19 @@ sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *picture) 
         memcpy(at, sns_dataset_text(d, captions[c].text), captions[c].size + 1);
         at += captions[c].size + 1;
     }
-    p->bytes = picture;
-    p->size = picture ? s->size : 0;
+    p->bytes = medium;
+    p->size = medium ? s->size : 0;
+    p->is_sound = s->is_sound;
+    p->beside = beside;
+    p->beside_size = beside ? s->beside_size : 0;
     p->texts = texts;
     p->name = put(&at, name);
     p->concept_name = put(&at, concept);
+    p->beside_name = put(&at, beside_name);
     p->concept = s->concept;
     p->flip = s->flip;
     p->caption_count = (uint32_t)n;
-    p->memory = bytes + p->size;
+    p->memory = bytes + p->size + p->beside_size;
     atomic_init(&p->holders, 1);
     return p;
 }
@@ -85,14 +93,24 @@ void sns_pair_reader_want_sounds(sns_pair_reader *r, size_t rate_hz) {
     r->d->sound_rate_hz = rate_hz;
 }
 
+void sns_pair_reader_keep_both(sns_pair_reader *r) {
+    r->d->both = true;
+}
+
+static void drop_media(sns_pair_reader *r) {
+    for (size_t k = 0; k < 2; k++) {
+        free(r->media[k]);
+        r->media[k] = NULL;
+    }
+}
+
 static void close_shard(sns_pair_reader *r) {
     sns_bytes_free(r->bytes);
     free(r->path);
-    free(r->picture);
+    drop_media(r);
     free(r->member.data);
     r->bytes = NULL;
     r->path = NULL;
-    r->picture = NULL;
     r->member = (sns_tar_member){0};
 }
 
@@ -137,16 +155,15 @@ static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *e
     sns_dataset *d = r->d;
     sns_status s = sns_shard_close(&r->shard, err);
     if (!s && d->count) {
-        *pair = sns_pair_copy(d, 0, r->picture);
-        if (*pair)
-            r->picture = NULL;
-        else
-            s = sns_fail(err, SNS_NOMEM, "%s: no memory for a sample", r->path);
+        bool sound = d->samples[0].is_sound, beside = d->samples[0].beside;
+        *pair = sns_pair_copy(d, 0, r->media[sound], beside ? r->media[1] : NULL);
+        if (!*pair) s = sns_fail(err, SNS_NOMEM, "%s: no memory for a sample", r->path);
+        if (*pair) r->media[sound] = NULL;
+        if (*pair && beside) r->media[1] = NULL;
     }
     d->count = d->caption_count = 0;
     sns_strbuf_clear(&d->pool);
-    free(r->picture);
-    r->picture = NULL;
+    drop_media(r);
     return s;
 }
 
@@ -154,12 +171,14 @@ static sns_status close_sample(sns_pair_reader *r, sns_pair **pair, sns_error *e
 static sns_status add_member(sns_pair_reader *r, sns_error *err) {
     sns_tar_entry e = {r->member.name, r->member.data, r->member.size};
     sns_status s = sns_shard_add(&r->shard, &e, err);
-    if (r->shard.draft.sample.bytes == r->member.data) {
-        free(r->picture);
-        r->picture = r->member.data;
-    } else {
-        free(r->member.data);
+    bool taken = false;
+    for (size_t k = 0; k < 2 && !taken; k++) {
+        taken = r->shard.draft.media[k].bytes == r->member.data;
+        if (!taken) continue;
+        free(r->media[k]);
+        r->media[k] = r->member.data;
     }
+    if (!taken) free(r->member.data);
     r->member = (sns_tar_member){0};
     return s;
 }

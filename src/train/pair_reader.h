@@ -8,6 +8,10 @@
 typedef struct sns_pair {
     unsigned char *bytes; /* [size] */
     size_t size;
+    bool is_sound;         /* not a picture */
+    unsigned char *beside; /* the sound beside the picture, of a reader that keeps both; or NULL */
+    size_t beside_size;
+    const char *beside_name;  /* its file; "": none, or in memory */
     const char *texts;        /* captions' texts are offsets into it */
     const char *name;         /* SHARD/KEY */
     const char *concept_name; /* "": none */
@@ -22,9 +26,11 @@ typedef struct sns_pair {
 sns_pair *sns_pair_hold(sns_pair *p);
 void sns_pair_release(sns_pair *p); /* NULL is fine */
 
-/* Sample i of a data set on its own; `picture` (malloc'd, the sample's size; NULL: it is in the
- * file of its name) changes hands. NULL: no memory, and picture stays the caller's. */
-sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *picture);
+/* Sample i of a data set on its own; `medium` (malloc'd, the sample's size; NULL: it is in the
+ * file of its name) and `beside` (as well) change hands. NULL: no memory, and they stay the
+ * caller's. */
+sns_pair *sns_pair_copy(const sns_dataset *d, size_t i, unsigned char *medium,
+                        unsigned char *beside);
 
 typedef struct sns_pair_reader sns_pair_reader;
 
@@ -33,6 +39,8 @@ sns_pair_reader *sns_pair_reader_new(const volatile int *stop, sns_warn_fn warn,
 void sns_pair_reader_free(sns_pair_reader *r);
 /* Of a sample with a picture and a sound the sound counts from now on. */
 void sns_pair_reader_want_sounds(sns_pair_reader *r, size_t rate_hz);
+/* Of a sample with a picture and a sound both are kept from now on. */
+void sns_pair_reader_keep_both(sns_pair_reader *r);
 /* Go to the start of a shard: a file or "pipe:COMMAND". Errors: those of sns_bytes_open. */
 sns_status sns_pair_reader_open(sns_pair_reader *r, const char *name, sns_error *err);
 /* The same for a shard in memory. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "catalog/walk.h"
+#include "media/sound_kind.h"
 #include "train/brace.h"
 #include "train/dataset_internal.h"
 #include "train/name_reader.h"
@@ -19,7 +20,7 @@ struct sns_pictures {
     volatile int stop;
     sns_name_list names;
     size_t next_name;
-    bool only_files;
+    bool only_files, sounds;
     sns_name_reader *list; /* NULL: none, or it has ended */
 
     sns_walk walk; /* files of the folder at hand, from next_file on */
@@ -89,6 +90,7 @@ sns_status sns_pictures_open(const sns_pictures_options *o, sns_pictures **out, 
         return sns_fail(err, SNS_NOMEM, "no memory to look for pictures");
     }
     p->only_files = !o->list;
+    p->sounds = p->walk.sounds = p->walk.films = p->walk.no_pictures = o->sounds != 0;
     p->walk.cancel = (const int *)(uintptr_t)&p->stop;
     sns_status s = leave_out(p, o, err);
     for (size_t i = 0; i < o->path_count && !s; i++) s = add_name(p, o->paths[i], err);
@@ -130,6 +132,10 @@ size_t sns_pictures_total(const sns_pictures *p) {
     return p->only_files ? p->names.count : 0;
 }
 
+size_t sns_pictures_passed(const sns_pictures *p) {
+    return p->walk.passed;
+}
+
 void sns_pictures_stop(sns_pictures *p) {
     __atomic_store_n(&p->stop, 1, __ATOMIC_RELAXED);
 }
@@ -150,9 +156,19 @@ static sns_status give_problem(const char *name, const sns_error *why, sns_embed
     return give_file(name, item, err);
 }
 
-static bool is_wanted(const char *member) {
+/* The last part of a name; "" where it is hidden. */
+static const char *shown_name(const char *member) {
     const char *slash = strrchr(member, '/'), *base = slash ? slash + 1 : member;
-    return *base != '.' && sns_is_picture_name(base);
+    return *base == '.' ? "" : base;
+}
+
+static bool is_picture(const char *member) {
+    return sns_is_picture_name(shown_name(member));
+}
+
+static bool is_sound(const char *member) {
+    const char *name = shown_name(member);
+    return sns_is_sound_name(name) || sns_is_film_name(name);
 }
 
 /* The next member of the open shard, or its end. */
@@ -160,7 +176,8 @@ static sns_status give_member(sns_pictures *p, sns_embed_item *item, sns_error *
     sns_tar_member member;
     sns_error why = {0};
     bool end;
-    sns_status s = sns_tar_stream_next(&p->tar, is_wanted, &member, &end, &why);
+    sns_status s = sns_tar_stream_next(&p->tar, p->sounds ? is_sound : is_picture, &member, &end,
+                                       &why);
     if (s) {
         why.code = s;
         s = give_problem(p->shard, &why, item, err);
@@ -212,12 +229,14 @@ static sns_status open_manifest(sns_pictures *p, const char *name, sns_error *er
     if (s) return s;
     p->next_sample = 0;
     p->manifest = sns_dataset_new(remember, p);
-    if (!p->manifest)
+    if (!p->manifest) {
         s = sns_fail(err, SNS_NOMEM, "%s: no memory to read it", name);
-    else
+    } else {
+        p->manifest->sound_rate_hz = p->sounds; /* any rate: nothing is decoded here */
         s = sns_ends_with_nocase(name, ".csv")
                 ? sns_dataset_read_csv(p->manifest, name, p->map, err)
                 : sns_dataset_read_jsonl(p->manifest, name, p->map, err);
+    }
     if (s) close_manifest(p);
     return s;
 }

@@ -506,7 +506,8 @@ err_has "nothing-here"
 err_lines 1
 [ ! -e "$work/x-000000.tar" ] || fail "a failed build leaves a shard"
 expect 0 data stats --json "$work/shards/s-{000000..000001}.tar"
-json_lines samples captions concepts skipped unreadable bytes caption_characters captions_per_sample width_px height_px languages
+json_lines samples captions concepts skipped pictures recordings unreadable bytes caption_characters captions_per_sample width_px \
+    height_px seconds languages
 out_has '"samples": 5'
 expect 0 data stats "pipe:cat $work/shards/s-000001.tar"
 out_has "samples                2"
@@ -527,12 +528,12 @@ expect 0 data show -o "$work/data.png" "$work/shards/*.tar"
 [ -s "$work/data.png" ] || fail "no sheet"
 expect 2 data show -o "$work/data.gif" "$work/set"
 expect 0 data duplicates "$work/set"
-out_has "1 of 5 pictures repeat another, 1 of them to the pixel"
+out_has "1 of 5 repeat another, 1 of them exactly"
 expect 0 data duplicates --json "$work/shards/*.tar"
 json_lines a b exact difference
 out_has '"exact": true'
 expect 0 data overlap "$work/shards/*.tar" "$work/set/cats"
-out_has "4 of 4 pictures are also among the other 5, 4 of them the same to the pixel"
+out_has "4 of 4 are also among the other 5, 4 of them exactly"
 expect 2 data overlap "$work/set"
 expect 0 data corrupt -o "$work/shifted" --shift fog,jpeg --strength 2,5 "$work/set"
 [ "$(wc -l < "$work/shifted/fog-5/manifest.jsonl")" = 4 ] || fail "four spoiled pictures"

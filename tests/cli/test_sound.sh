@@ -78,6 +78,121 @@ err_has "audio tower to start from"
 m=$work/cnn/model
 expect 0 embed -m "$m" --text "a low tone" -o "$work/text.npy"
 expect 0 classify -m "$m" --labels low,high "$one"
+# ---- data: counts, sheets, repeats; a sample may have a picture and a sound ----
+expect 0 data stats --json "$work/shard-000000.tar"
+out_has '"samples": 8, "captions": 16, "concepts": 8, "skipped": 0, "pictures": 0, "recordings": 8, "unreadable": 0'
+out_has '"seconds": {"total": 4.000, "shortest": 0.500, "median": 0.500, "longest": 0.500}'
+mkdir -p "$work/set/notes"
+cp "$one" "$work/set/notes/a_note.wav"
+cp "$one" "$work/set/notes/bell.wav"
+cp "$goldens/media/palette.png" "$work/set/a_picture.png"
+echo "a note of a bell" > "$work/set/notes/bell.txt"
+head -c 1000 "$goldens/media/palette.png" > "$work/set/broken.ogg"
+expect 1 data stats "$work/set"
+err_has "broken.ogg: no film or recording that is known, or damaged"
+err_lines 1
+out_has "pictures               1"
+out_has "recordings             2"
+out_has "unreadable             1"
+out_has "duration               total 1.0 s, shortest 0.5 s, median 0.5 s, longest 0.5 s"
+expect 0 data show --json "$work/set"
+out_has 'a_note.wav", "concept": "", "sound": true, "captions": [{"lang": "", "text": "a note"}]'
+out_has 'bell.wav", "concept": "", "sound": true, "captions": [{"lang": "", "text": "a note of a bell"}]'
+out_has 'a_picture.png", "concept": "", "captions"'
+rm "$work/set/broken.ogg"
+expect 0 data show -o "$work/set.html" "$work/set"
+grep -q '<video controls.*poster="data:image/jpeg.*a_note.wav"></video>' "$work/set.html" || fail "the page plays no recording"
+grep -q '<p>3 samples by sensus' "$work/set.html" || fail "the page does not count its samples"
+expect 0 data show -o "$work/set.html" "$work/shard-000000.tar"
+[ "$(grep -c 'src="data:image/jpeg' "$work/set.html")" = 8 ] || fail "the page lacks spectrograms of a shard"
+expect 0 data show -o "$work/set.png" "$work/shard-000000.tar"
+"$python" - "$work/set.png" <<'PY' || fail "the sheet shows no spectrograms"
+import sys
+from PIL import Image
+image = Image.open(sys.argv[1]).convert("L")
+assert sum(image.histogram()[:90]) > 8 * 8000 # they are mostly dark, all else of a sheet is light
+PY
+# Both: in a shard, in a manifest, as columns.
+mkdir "$work/both"
+cp "$goldens/media/palette.png" "$work/both/1.png"
+cp "$one" "$work/both/1.wav"
+echo "a tone" > "$work/both/1.txt"
+tar cf "$work/both.tar" -C "$work/both" 1.png 1.txt 1.wav
+tar cf "$work/both-2.tar" -C "$work/both" 1.wav 1.txt 1.png
+echo '{"image": "1.png", "audio": "1.wav", "caption": "a tone"}' > "$work/both/set.jsonl"
+printf 'image,audio,caption\n1.png,1.wav,a tone\n' > "$work/both/set.csv"
+for set in both.tar both-2.tar both/set.jsonl both/set.csv; do
+    expect 0 data stats --json "$work/$set"
+    out_has '"samples": 1, "captions": 1,'
+    out_has '"pictures": 1, "recordings": 1, "unreadable": 0'
+    out_has '"total": 0.500'
+    expect 0 data show --json "$work/$set"
+    grep -q '"sound"' "$out" && fail "of a picture and a sound the sound is shown"
+    expect 0 data duplicates "$work/$set" "$work/both"
+    out_has "1 of 3 repeat another, 1 of them exactly"
+done
+echo '{"image": "1.png", "audio": "lost.wav", "caption": "a tone"}' > "$work/both/lost.jsonl"
+expect 1 data stats --json "$work/both/lost.jsonl"
+out_has '"unreadable": 1'
+err_has "lost.wav"
+# Repeats: the same samples; as another encoder left them; another tone is none.
+expect 0 data duplicates "$work/train"
+out_has "0 of 6 repeat another"
+expect 0 data overlap "$work/train" "$work/set/notes"
+out_has "2 of 2 are also among the other 6, 2 of them exactly"
+if command -v ffmpeg > /dev/null; then
+    mkdir "$work/again"
+    ffmpeg -nostdin -v error -y -i "$work/train/high/1500.wav" -ar 22050 -c:a libvorbis "$work/again/x.ogg"
+    expect 0 data overlap --json "$work/train" "$work/again"
+    out_has 'train/high/1500.wav", "b"'
+    out_has '"exact": false'
+    expect 0 data overlap --difference 0 "$work/train" "$work/again"
+    out_has "0 of 1 are also"
+fi
+
+# ---- classify: folders, shards, manifests, lists; sheets, files into folders ----
+mkdir -p "$work/mixed/below"
+cp "$work"/train/*/*.wav "$work/mixed/below"
+cp "$goldens/media/palette.png" "$work/mixed"
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --csv -k 1
+lines 7
+out_has "mixed/below/200.wav,"
+err_lines 1
+err_has "1 pictures were passed over: the model hears"
+expect 0 classify -m "$m" --labels low,high "$work/shard-000000.tar" --json --summary
+lines 9
+out_has 'shard-000000.tar/000000007.wav", "labels"'
+out_has '{"pictures": 0, "films": 0, "recordings": 8, "failed": 0, "none": 0, "counts"'
+quiet
+expect 0 classify -m "$m" --labels low,high "pipe:cat $work/shard-000000.tar" "$work/all.jsonl" --csv
+lines 17
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --csv -k 2
+cp "$out" "$work/by-folder"
+find "$work/mixed" -name "*.wav" | sort | "$sensus" classify -m "$m" --labels low,high --files-from - --csv -k 2 > "$out" 2> "$err"
+cmp -s "$work/by-folder" "$out" || fail "a list gives other answers than the folder"
+cp "$work/text.npy" "$work/mixed/broken.ogg"
+expect 1 classify -m "$m" --labels low,high "$work/mixed" --summary --sheets "$work/sheets" -k 1
+err_has "broken.ogg: no film or recording that is known, or damaged"
+err_has "6 recordings, 1 failed"
+rm "$work/mixed/broken.ogg"
+expect 0 classify -m "$m" --labels low,high "$work/shard-000000.tar" --sheets "$work/shard-sheets" -k 1
+for sheets in sheets shard-sheets; do
+    "$python" - "$work/$sheets" <<'PY' || fail "$sheets show no spectrograms"
+import glob, sys
+from PIL import Image
+files = glob.glob(sys.argv[1] + "/*.png")
+assert files
+for file in files: # a spectrogram is mostly dark, all else of a sheet is light
+    image = Image.open(file).convert("L")
+    dark = sum(image.histogram()[:90])
+    assert dark > 8000, (file, dark)
+PY
+done
+expect 0 classify -m "$m" --labels low,high "$work/mixed" --into "$work/sorted" --move --apply
+[ "$(find "$work/sorted" -name "*.wav" | wc -l)" = 6 ] || fail "six recordings were to be moved"
+[ -e "$work/mixed/palette.png" ] || fail "a picture was moved"
+expect 0 classify -m "$m" --labels low,high "$work/mixed"
+err_has "no recordings there"
 expect 0 eval retrieval -m "$m" --manifest "$work/all.jsonl"
 out_has "8 sounds"
 out_has "sound to text"
@@ -113,6 +228,29 @@ err_has "recordings, by their sound: 2"
 expect 0 search -n 1 --json "$work/files/200.wav"
 out_has '200.wav", "start": 0.000000'
 expect 0 search --relevant --least -100 "a low tone"
+# A recording that is a query is decoded in a process of its own, and so is a film's sound; three quarters of an
+# hour, so that this process is caught at it.
+"$python" - "$work/long.wav" <<'PY'
+import struct, sys
+n = 8000 * 45 * 60
+with open(sys.argv[1], "wb") as f:
+    f.write(b"RIFF" + struct.pack("<I", 36 + n) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
+            + b"data" + struct.pack("<I", n))
+    f.truncate(44 + n)
+PY
+ln -s long.wav "$work/long.mp4"
+disturb() { # HOW WORDS... : the query fails with these words, in one line
+    "$python" "$here/disturb_decoder.py" "$1" "$sensus" search "a low tone" + "$work/$2" > "$out" 2> "$err"
+    [ $? = 1 ] || fail "search with a $1: not exit 1"
+    err_lines 1
+    err_has "$work/$2: $3"
+}
+disturb crash long.wav "its decoder crashed"
+disturb hang long.wav "its decoder hung for 62 seconds"
+disturb memory long.wav "decoding it takes more than 4096 MiB of memory"
+disturb crash long.mp4 "its decoder crashed"
+"$python" "$here/disturb_decoder.py" crash "$sensus" search "a low tone" > "$out" 2> "$err"
+[ $? = 99 ] || fail "a query of text starts a process that decodes"
 expect 1 search nowhere.wav
 err_has "no such recording"
 expect 0 search "a low tone" --html "$work/heard.html" --png "$work/heard.png"
@@ -120,6 +258,8 @@ grep -q '<audio controls' "$work/heard.html" || fail "the page plays no recordin
 
 # ---- pictures and sound, by two models of one space ----
 "$tiny" "$work/sees" 1 > /dev/null 2>&1
+expect 0 classify -m "$work/sees" --labels low,high "$work/train" "$goldens/media/palette.png" -k 1
+err_has "6 recordings or films were passed over: the model sees"
 expect 0 train --steps 2 --batch 4 --data "$work/all.jsonl" --init "$work/sees" --lock-text --sound cnn --cnn-width 4 \
     --cnn-layers 1,1 --window 0.3 --mels 32 --out "$work/space"
 two="--catalog $work/two.db"

@@ -36,7 +36,8 @@ static void passes_equal_the_reference(void **state) {
     const sns_kernels *fast[FAST_MAX], *ref = sns_kernels_named("ref");
     size_t variants = fast_variants(fast);
     if (!variants) skip();
-    sns_rng rng = sns_rng_new(5);
+    sns_rng rng;
+    sns_rng_seed(&rng, 5);
     for (size_t i = 0; i < COUNT(radices) * 9; i++) {
         size_t r = radices[i / 9], m = i % 3 * 2 + 1, s = i / 3 % 3 + 1, n = r * m * s * NUMBER;
         sns_fft_pass p = pass_of(r * m * s, r * m, r);
@@ -71,7 +72,8 @@ static void passes_make_a_transform(void **state) {
     static const size_t radices[] = {4, 2, 3, 5, 7};
     const size_t N = 4 * 2 * 3 * 5 * 7;
     const sns_kernels *kernels[] = {sns_kernels_named("ref"), sns_kernels_get()};
-    sns_rng rng = sns_rng_new(6);
+    sns_rng rng;
+    sns_rng_seed(&rng, 6);
     for (size_t v = 0; v < COUNT(kernels); v++) {
         guarded x = random_floats(&rng, N * NUMBER, 1), from = copy_of(&x), to = copy_of(&x);
         for (size_t i = 0, length = N; i < COUNT(radices); length /= radices[i++]) {

@@ -4,6 +4,7 @@
 #include "tool.h"
 #include <math.h>
 #include <omp.h>
+#include <sensus/sound.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,9 +171,48 @@ static void config_round_trip(void **state) {
     }
 }
 
+static int brightness(const sns_image *m, size_t x, size_t y) {
+    const uint8_t *p = m->rgb + (y * m->width_px + x) * 3;
+    return p[0] + p[1] + p[2];
+}
+
+/* A deep tone, then a high one, as a picture: time to the right, pitch upwards; silence is dark. */
+static void pictures_of_sounds(void **state) {
+    (void)state;
+    enum { N = 16000, W = 60, H = 40 };
+    float *x = calloc(N, sizeof *x);
+    sns_sound sound = {x, N, 16000, 0};
+    sns_image m;
+    sns_error err;
+    if (sns_sound_picture(&sound, W, H, &m, &err)) fail_msg("%s", err.message);
+    assert_true(m.width_px == W && m.height_px == H);
+    for (size_t i = 0; i < W * H; i++) assert_true(brightness(&m, i % W, i / W) < 80);
+    sns_image_free(&m);
+    for (size_t i = 0; i < N; i++)
+        x[i] = 0.3f * (float)sin(2 * M_PI * (i < N / 2 ? 300 : 5000) * (double)i / 16000);
+    assert_int_equal(sns_sound_picture(&sound, W, H, &m, NULL), SNS_OK);
+    size_t brightest[2] = {0};
+    for (size_t side = 0; side < 2; side++)
+        for (size_t y = 0; y < H; y++)
+            if (brightness(&m, W / 4 + side * W / 2, y) >
+                brightness(&m, W / 4 + side * W / 2, brightest[side]))
+                brightest[side] = y;
+    assert_true(brightest[0] > H * 4 / 5 && brightest[1] < H / 3);
+    sns_image_free(&m);
+    sound.count = 159;
+    assert_int_equal(sns_sound_picture(&sound, W, H, &m, &err), SNS_ARG);
+    assert_null(m.rgb);
+    sound.count = N;
+    assert_int_equal(sns_sound_picture(&sound, W, 5000, &m, &err), SNS_ARG);
+    sound.rate_hz = 4000;
+    assert_int_equal(sns_sound_picture(&sound, W, H, &m, &err), SNS_ARG);
+    free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_numpy), cmocka_unit_test(lengths_fit), cmocka_unit_test(any_length),
-        cmocka_unit_test(refuses_nonsense), cmocka_unit_test(config_round_trip)};
+        cmocka_unit_test(equals_numpy),      cmocka_unit_test(lengths_fit),
+        cmocka_unit_test(any_length),        cmocka_unit_test(refuses_nonsense),
+        cmocka_unit_test(config_round_trip), cmocka_unit_test(pictures_of_sounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

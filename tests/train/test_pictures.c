@@ -198,12 +198,50 @@ static void manifests_name_pictures(void **state) {
     free(got);
 }
 
+/* The same places, for a model that hears. */
+static void recordings_instead(void **state) {
+    (void)state;
+    mkdir("heard", 0777);
+    mkdir("heard/b", 0777);
+    put("heard/a.wav", "x");
+    put("heard/b/film.MP4", "x");
+    put("heard/b/p.png", "x");
+    put("heard/notes.txt", "x");
+    put("heard.jsonl",
+        "{\"image\": \"heard/b/p.png\", \"audio\": \"heard/a.wav\", \"caption\": \"z\"}\n");
+    sns_strbuf b = {0};
+    tar_add(&b, "d/one.png", "1", '0');
+    tar_add(&b, "d/one.ogg", "2", '0');
+    tar_add(&b, "d/.two.ogg", "hidden", '0');
+    assert_int_equal(sns_file_write("heard.tar", b.data, b.size, NULL), SNS_OK);
+    sns_strbuf_free(&b);
+    const char *paths[] = {"heard", "heard.tar", "heard.jsonl"};
+    sns_pictures_options o = {.paths = paths, .path_count = 3, .sounds = 1};
+    expect(&o, "heard/a.wav\nheard/b/film.MP4\n*heard.tar/d/one.ogg\nheard/a.wav\n");
+    o.sounds = 0;
+    expect(&o, "heard/b/p.png\n*heard.tar/d/one.png\nheard/b/p.png\n");
+    o.path_count = 1;
+    for (o.sounds = 0; o.sounds < 2; o.sounds++) {
+        sns_pictures *p;
+        assert_int_equal(sns_pictures_open(&o, &p, NULL), SNS_OK);
+        for (bool more = true; more;) {
+            sns_embed_item item = {0};
+            assert_int_equal(sns_pictures_next(p, &item, NULL), SNS_OK);
+            more = item.name;
+            free(item.name);
+        }
+        assert_int_equal(sns_pictures_passed(p), o.sounds ? 1 : 2);
+        sns_pictures_free(p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(folders_are_walked_in_order),
                                        cmocka_unit_test(shards_give_pictures_without_captions),
                                        cmocka_unit_test(lists_are_literal),
                                        cmocka_unit_test(long_names_are_passed_over),
                                        cmocka_unit_test(waiting_can_be_stopped),
-                                       cmocka_unit_test(manifests_name_pictures)};
+                                       cmocka_unit_test(manifests_name_pictures),
+                                       cmocka_unit_test(recordings_instead)};
     return cmocka_run_group_tests(tests, make_set, free_set);
 }
