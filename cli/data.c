@@ -222,7 +222,7 @@ static void print_duration(double seconds) {
 
 static void print_seconds(const sns_data_stats *t, bool json) {
     const double seconds[] = {t->seconds_total, t->seconds.least, t->seconds_median,
-                             t->seconds.largest};
+                              t->seconds.largest};
     static const char *const names[] = {"total", "shortest", "median", "longest"};
     if (json)
         printf(", \"seconds\": {");
