@@ -61,13 +61,14 @@ int cli_sorter_place(cli_sorter *s, const char *path, size_t class, cli_placing 
 /* The most certain pictures, or recordings, of each class; memory is bounded. */
 typedef struct cli_class_sheets cli_class_sheets;
 /* `most` pictures each of classes 0 ... n, n the one of "none". NULL: no memory. */
-cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most, bool sounds);
+cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most);
 void cli_class_sheets_free(cli_class_sheets *s);
-/* What a sheet shows: a picture in the file, or its bytes; or a frame of a film. */
+/* What a sheet shows: a picture or a recording in the file, or its bytes; or a frame of a film. */
 typedef struct cli_shown {
     const char *path;
     const void *bytes; /* NULL: in the file */
     size_t size;
+    bool sound; /* a recording: its spectrogram */
     bool in_time;
     double seconds; /* in_time: of the frame */
 } cli_shown;

@@ -17,6 +17,7 @@ typedef struct picture {
     void *bytes;    /* NULL with in_memory: there was no room for them */
     size_t size;
     float probability;
+    bool sound;
     bool in_time; /* a film's frame */
     double seconds;
 } picture;
@@ -29,15 +30,13 @@ typedef struct best {
 struct cli_class_sheets {
     best *of; /* [count] */
     size_t count, most, bytes;
-    bool sounds;
 };
 
-cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most, bool sounds) {
+cli_class_sheets *cli_class_sheets_new(size_t classes, size_t most) {
     cli_class_sheets *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->count = classes + 1;
     s->most = most;
-    s->sounds = sounds;
     s->of = calloc(s->count, sizeof *s->of);
     if (s->of) return s;
     free(s);
@@ -62,11 +61,11 @@ void cli_class_sheets_free(cli_class_sheets *s) {
 }
 
 /* The picture's bytes as JPEG, no larger than a sheet shows it; false: as they are will do. */
-static bool shrink(const char *name, const void *bytes, size_t size, bool sound, picture *p) {
-    const cli_card card = {.path = name, .bytes = bytes, .size = size, .sound = sound};
+static bool shrink(const char *name, const void *bytes, size_t size, picture *p) {
+    const cli_card card = {.path = name, .bytes = bytes, .size = size, .sound = p->sound};
     sns_image image = {0}, small = {0};
     uint8_t *jpeg = NULL;
-    if ((size <= SMALL_BYTES && !sound) || cli_card_image(&card, SMALL_PX, &image, NULL))
+    if ((size <= SMALL_BYTES && !p->sound) || cli_card_image(&card, SMALL_PX, &image, NULL))
         return false;
     size_t w = image.width_px, h = image.height_px, longer = w > h ? w : h;
     bool large = longer > SMALL_PX;
@@ -83,8 +82,8 @@ static bool shrink(const char *name, const void *bytes, size_t size, bool sound,
 /* What to show of a picture in memory; nothing where there is no room. False: no memory. */
 static bool keep(cli_class_sheets *s, const char *name, const void *bytes, size_t size,
                  picture *p) {
-    bool small = shrink(name, bytes, size, s->sounds, p);
-    if (!small && s->sounds) return true; /* it can't be shown */
+    bool small = shrink(name, bytes, size, p);
+    if (!small && p->sound) return true; /* it can't be shown */
     if (!small) p->size = size;
     if (p->size > BYTES_MAX - s->bytes) {
         free(p->bytes);
@@ -107,6 +106,7 @@ bool cli_class_sheets_add(cli_class_sheets *s, size_t class, float probability,
     picture p = {.path = strdup(shown->path),
                  .probability = probability,
                  .in_memory = shown->bytes != NULL,
+                 .sound = shown->sound,
                  .in_time = shown->in_time,
                  .seconds = shown->seconds};
     if (!p.path) return false;
@@ -128,8 +128,19 @@ static void free_cards(cli_card *cards, const best *b) {
     free(cards);
 }
 
-static int write_one(const best *b, bool sounds, const char *label, const char *name,
-                     const char *folder, size_t *lost) {
+/* What all of them are called. */
+static const char *kind_of(const best *b) {
+    size_t sounds = 0, films = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        sounds += b->items[i].sound;
+        films += b->items[i].in_time;
+    }
+    if (!sounds && !films) return "picture";
+    return sounds == b->count ? "recording" : "file";
+}
+
+static int write_one(const best *b, const char *label, const char *name, const char *folder,
+                     size_t *lost) {
     cli_card *cards = calloc(b->count, sizeof *cards);
     char title[512], *file = NULL;
     sns_error err;
@@ -144,17 +155,15 @@ static int write_one(const best *b, bool sounds, const char *label, const char *
                               .size = p->size,
                               .score = p->probability,
                               .has_score = true,
-                              .sound = sounds && !p->in_memory};
+                              .sound = p->sound && !p->in_memory};
         bool there = p->in_memory || !access(p->path, R_OK);
         if (there && p->in_time) cli_card_frame(&cards[i], p->seconds);
         if (there) continue;
         cli_failf("%s: %s", p->path, errno == ENOENT ? "is gone" : strerror(errno));
         ++*lost;
     }
-    bool films = false;
-    for (size_t i = 0; i < b->count; i++) films |= b->items[i].in_time;
-    const char *what = films ? "file" : sounds ? "recording" : "picture";
-    snprintf(title, sizeof title, "%s: %zu %s%s", label, b->all, what, b->all == 1 ? "" : "s");
+    snprintf(title, sizeof title, "%s: %zu %s%s", label, b->all, kind_of(b),
+             b->all == 1 ? "" : "s");
     const cli_section section = {title, NULL, cards, b->count};
     int code = cli_sheet_png(file, &section, 1, &err) ? cli_fail(&err) : CLI_DONE;
     free(file);
@@ -167,6 +176,6 @@ int cli_class_sheets_write(const cli_class_sheets *s, const sns_classifier *c, c
     int code = CLI_DONE;
     for (size_t i = 0; i < s->count && !code; i++)
         if (s->of[i].count)
-            code = write_one(&s->of[i], s->sounds, cli_class_label(c, i), names[i], folder, lost);
+            code = write_one(&s->of[i], cli_class_label(c, i), names[i], folder, lost);
     return code;
 }

@@ -141,7 +141,7 @@ static sns_status take_film(judge *k, const sns_catalog_file *f, sns_error *err)
 
 /* A recording's scores mean what they do to the model that heard it. */
 static sns_status take_recording(judge *k, const sns_catalog_file *f, size_t dim, sns_error *err) {
-    cli_shown shown = {.path = f->path, .in_time = true};
+    cli_shown shown = {.path = f->path, .sound = true};
     const cli_judge *by = sns_model_sound_rate_hz(k->sees.model) ? &k->sees : &k->hears;
     sns_status s = by->classifier ? SNS_OK
                                   : cli_judge_by_sound(&k->sees, k->catalog, &k->hears, err);
@@ -172,7 +172,8 @@ static sns_status take_picture(void *user, const sns_embed_result *r) {
         snprintf(message, sizeof message, "%s: is inside a shard, which stays as it is", r->path);
         count_failure(k, message);
     } else {
-        cli_shown shown = {.path = r->path, .bytes = r->bytes, .size = r->size};
+        cli_shown shown = {
+            .path = r->path, .bytes = r->bytes, .size = r->size, .sound = takes_sounds(k)};
         if ((s = take(k, &k->sees, &shown, r->vector, &err))) {
             cli_progress_clear(&k->bar);
             cli_fail(&err);
@@ -285,7 +286,7 @@ static int prepare_results(judge *k) {
     if (v->into && cli_sorter_new(v->into, k->folders, v->move, v->apply, &k->sorter))
         return CLI_FAILED;
     if (!v->sheets) return CLI_DONE;
-    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet, takes_sounds(k));
+    k->sheets = cli_class_sheets_new(count, (size_t)v->per_sheet);
     return k->sheets ? cli_make_folders(v->sheets) : cli_failf("out of memory");
 }
 

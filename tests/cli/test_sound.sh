@@ -181,8 +181,8 @@ err_has "broken.ogg: no film or recording that is known, or damaged"
 err_has "6 recordings, 1 failed"
 rm "$work/mixed/broken.ogg"
 expect 0 classify -m "$m" --labels low,high "$work/shard-000000.tar" --sheets "$work/shard-sheets" -k 1
-for sheets in sheets shard-sheets; do
-    "$python" - "$work/$sheets" <<'PY' || fail "$sheets show no spectrograms"
+have_spectrograms() {
+    "$python" - "$work/$1" <<'PY' || fail "$1 show no spectrograms"
 import glob, sys
 from PIL import Image
 files = glob.glob(sys.argv[1] + "/*.png")
@@ -192,7 +192,9 @@ for file in files: # a spectrogram is mostly dark, all else of a sheet is light
     dark = sum(image.histogram()[:90])
     assert dark > 8000, (file, dark)
 PY
-done
+}
+have_spectrograms sheets
+have_spectrograms shard-sheets
 expect 0 classify -m "$m" --labels low,high "$work/mixed" --into "$work/sorted" --move --apply
 [ "$(find "$work/sorted" -name "*.wav" | wc -l)" = 6 ] || fail "six recordings were to be moved"
 [ -e "$work/mixed/palette.png" ] || fail "a picture was moved"
@@ -230,6 +232,8 @@ mv "$out" "$work/by-file"
 expect 0 classify --catalog "$work/hears.db" --labels low,high --json
 grep -F 200.wav "$out" | cmp -s - "$work/by-file" || fail "a recording in a catalog has another answer than its file"
 err_has "recordings, by their sound: 2"
+expect 0 classify --catalog "$work/hears.db" --labels low,high --sheets "$work/catalog-sheets"
+have_spectrograms catalog-sheets
 expect 0 search -n 1 --json "$work/files/200.wav"
 out_has '200.wav", "start": 0.000000'
 expect 0 search --relevant --least -100 "a low tone"
