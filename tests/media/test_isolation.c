@@ -232,14 +232,25 @@ static void end_disturbance(pid_t pid) {
     assert_int_equal(status, 0);
 }
 
+/* The song read while its worker is disturbed; again where a busy machine let it end before. */
+static sns_status heard_disturbed(int first, unsigned seconds, int second,
+                                  const sns_sound_options *o, sns_sound *s, sns_error *err) {
+    sns_status status = SNS_OK;
+    for (int i = 0; i < 10 && !status; i++) {
+        start_anew();
+        pid_t pid = disturb(first, seconds, second);
+        status = heard(o, s, err);
+        end_disturbance(pid);
+        if (!status) sns_sound_free(s);
+    }
+    return status;
+}
+
 static void a_crash_is_one_sounds(void **state) {
     (void)state;
     sns_sound s;
     sns_error err;
-    start_anew();
-    pid_t pid = disturb(SIGSEGV, 0, 0);
-    assert_int_equal(heard(&(sns_sound_options){0}, &s, &err), SNS_FORMAT);
-    end_disturbance(pid);
+    assert_int_equal(heard_disturbed(SIGSEGV, 0, 0, &(sns_sound_options){0}, &s, &err), SNS_FORMAT);
     assert_non_null(strstr(err.message, song));
     assert_non_null(strstr(err.message, "its decoder crashed"));
     assert_null(s.samples);
@@ -281,10 +292,8 @@ static void a_hang_ends(void **state) {
     (void)state;
     sns_sound s;
     sns_error err;
-    start_anew();
-    pid_t pid = disturb(SIGSTOP, 4, SIGCONT);
-    assert_int_equal(heard(&(sns_sound_options){.budget_seconds = 0.5}, &s, &err), SNS_LIMIT);
-    end_disturbance(pid);
+    const sns_sound_options brief = {.budget_seconds = 0.5};
+    assert_int_equal(heard_disturbed(SIGSTOP, 4, SIGCONT, &brief, &s, &err), SNS_LIMIT);
     assert_non_null(strstr(err.message, "its decoder hung for 3 seconds"));
     assert_non_null(strstr(err.message, song));
 }
